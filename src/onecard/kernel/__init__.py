@@ -1,0 +1,1 @@
+"""The kernel: money, numbers, clock, business day, result codes and the error base. Standard library only."""
