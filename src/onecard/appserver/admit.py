@@ -1,0 +1,168 @@
+"""What the application server decides of each record before the ledger: form, terminal, line, and whose money it is. No I/O.
+
+Refused here, and not kept under the record's key: FORMAT, and TERMINAL_NOT_ALLOWED for a terminal that is unknown or speaks over
+a line that is not its own (else a stranger could use up another terminal's sequence numbers). Everything else, refusals by the
+directory included, goes on to the ledger, which keeps the answer for a repetition.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from onecard.appserver.calls import PendingCall, Row
+from onecard.appserver.dates import DAY_US, MINUTE_US, DayTable, believable_us
+from onecard.kernel.codes import Operation, Result
+from onecard.kernel.numbers import luhn_digit
+
+MAX_AMOUNT_FEN = 10**12
+_GROUP = 10_000
+_LUHN_SUM = tuple(
+    sum(int(digit) if place % 2 else (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[int(digit)] for place, digit in enumerate(f"{group:04d}"))
+    for group in range(_GROUP)
+)
+assert -(_LUHN_SUM[1234] + _LUHN_SUM[5670]) % 10 == luhn_digit(1234567)
+
+_OPERATIONS = frozenset(int(operation) for operation in Operation)
+_NAMES_ORIGINAL = frozenset((Operation.COMMIT, Operation.RELEASE, Operation.VOID, Operation.REFUND))
+# Money that was already spent, held or to be given back comes in whatever has become of the unit since (O4).
+_ALWAYS_TAKEN = frozenset((Operation.ADVICE, Operation.COMMIT, Operation.RELEASE, Operation.REVERSAL))
+_OFFLINE = frozenset((Operation.ADVICE, Operation.REVERSAL))
+_PUBLIC_PURSE_ONLY = 1
+
+
+class TerminalPost(NamedTuple):
+    """What the directory says of a terminal, as the ledger wants it."""
+
+    line_id: int
+    merchant: int
+    """Book account that a purchase credits."""
+    unit: int
+    """Unit of the merchant; 0: a public merchant."""
+    purse_order: int
+    precheck: int
+    """`Result` code of the directory; 0: nothing against it."""
+    funding: int
+    """Book account that a top-up debits."""
+    meals: tuple[tuple[int, int, int], ...]
+    """(first minute of the day, last minute, number) of each meal period."""
+
+
+Resolve = Callable[[int], TerminalPost | None]
+
+
+class RecordColumns(Protocol):
+    """The columns of `onecard.v1.Records`."""
+
+    op: list[int]
+    terminal_id: list[int]
+    terminal_seq: list[int]
+    card_no: list[int]
+    amount_fen: list[int]
+    occurred_at_us: list[int]
+    orig_terminal_id: list[int]
+    orig_seq: list[int]
+
+
+class Sorted(NamedTuple):
+    """Rows of a call, ready for the collector."""
+
+    rows_by_lane: dict[int, list[Row]]
+    enquiries: list[Row]
+
+
+def has_equal_columns(records: RecordColumns, line_ids: list[int]) -> bool:
+    """Whether all columns of a batch have one length."""
+    size = len(records.op)
+    columns = (
+        records.terminal_id,
+        records.terminal_seq,
+        records.card_no,
+        records.amount_fen,
+        records.occurred_at_us,
+        records.orig_terminal_id,
+        records.orig_seq,
+        line_ids,
+    )
+    return all(len(column) == size for column in columns)
+
+
+def meal_at(meals: tuple[tuple[int, int, int], ...], minute_of_day: int) -> int:
+    """Number of the meal period a local minute lies in; 0: none. A period may run over midnight."""
+    for first, last, number in meals:
+        if first <= minute_of_day <= last if first <= last else minute_of_day >= first or minute_of_day <= last:
+            return number
+    return 0
+
+
+def sort_records(
+    call: PendingCall,
+    records: RecordColumns,
+    line_ids: list[int],
+    *,
+    resolve: Resolve,
+    days: DayTable,
+    lane_of: tuple[int, ...],
+    now_us: int,
+) -> Sorted:
+    """Answers the records that are refused here and returns rows of the others.
+
+    One long loop on purpose: this is the only code of the tier that runs once a record, a function call each would double it.
+    """
+    by_lane: dict[int, list[Row]] = {}
+    enquiries: list[Row] = []
+    luhn, group = _LUHN_SUM, _GROUP
+    earliest, latest = now_us - DAY_US, now_us + DAY_US
+    last_terminal, post = 0, None
+    columns = zip(
+        records.op,
+        records.terminal_id,
+        records.terminal_seq,
+        records.card_no,
+        records.amount_fen,
+        records.occurred_at_us,
+        records.orig_terminal_id,
+        records.orig_seq,
+        line_ids,
+        strict=True,
+    )
+    for index, (op, terminal, seq, card, amount, occurred, orig_terminal, orig_seq, line_id) in enumerate(columns):
+        if terminal != last_terminal:
+            last_terminal, post = terminal, resolve(terminal)
+        if post is None or post.line_id != line_id:
+            call.answer(index, Result.TERMINAL_NOT_ALLOWED)
+            continue
+        upper, lower = divmod(card, 100_000_000)
+        if (
+            not 10**7 <= upper < 10**8
+            or (luhn[upper // group] + luhn[upper % group] + luhn[lower // group] + luhn[lower % group]) % 10
+            or seq <= 0
+            or not 0 <= amount <= MAX_AMOUNT_FEN
+            or op not in _OPERATIONS
+        ):
+            call.answer(index, Result.FORMAT)
+            continue
+        at = occurred
+        if not earliest <= occurred <= latest:
+            at = believable_us(occurred, now_us=now_us, offline=op in _OFFLINE)
+        business_day, minute = days[at // MINUTE_US]
+        _, merchant, unit, purse_order, precheck, funding, meals = post
+        if op == 3:
+            merchant, unit, purse_order = funding, 0, _PUBLIC_PURSE_ONLY
+        elif op in _ALWAYS_TAKEN:
+            precheck = 0
+        if op in _NAMES_ORIGINAL:
+            orig_terminal = orig_terminal or terminal
+        meal = meal_at(meals, minute) if meals else 0
+        row = (
+            op, terminal, seq, card, merchant, unit, purse_order, amount,
+            occurred, business_day, meal, orig_terminal, orig_seq, precheck, call, index,
+        )  # fmt: skip
+        if op == 10:
+            enquiries.append(row)
+            continue
+        lane = lane_of[upper // 100 % 100]
+        rows = by_lane.get(lane)
+        if rows is None:
+            by_lane[lane] = [row]
+        else:
+            rows.append(row)
+    return Sorted(by_lane, enquiries)

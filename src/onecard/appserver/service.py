@@ -1,0 +1,108 @@
+"""The gRPC service `Application`: takes each call apart, hands it on, and puts the answer together. It decides nothing itself."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import grpc
+
+from onecard.appserver.admit import Resolve, has_equal_columns, sort_records
+from onecard.appserver.calls import PendingCall
+from onecard.appserver.collector import Collector
+from onecard.appserver.dates import DayTable
+from onecard.appserver.meter import Meter
+from onecard.kernel.errors import NotFound, OneCardError
+from onecard.protocol.proto import app_pb2, app_pb2_grpc, records_pb2
+
+log = logging.getLogger(__name__)
+MAX_RECORDS = 10_000
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What the service asks others for, beside posting."""
+
+    sign_on: Callable[[int], Awaitable[tuple[bytes, bytes, int]]]
+    """Terminal id → (clear MAC key, DE62, batch number). Raises NotFound."""
+    totals: Callable[[int, int], Awaitable[tuple[int, int, int, int]]]
+    """Terminal id, batch number → (debit fen, debit count, credit fen, credit count)."""
+    report: Callable[[app_pb2.LineReport], Awaitable[None]]
+    watch_admission: Callable[[str], AsyncIterator[app_pb2.AdmissionEvent]]
+
+
+class ApplicationService(app_pb2_grpc.ApplicationServicer):
+    """The servicer; refuses new calls once `draining` is set."""
+
+    def __init__(self, *, collector: Collector, meter: Meter, days: DayTable, resolve: Resolve, desk: Desk) -> None:
+        self.draining = asyncio.Event()
+        self._collector = collector
+        self._meter = meter
+        self._days = days
+        self._resolve = resolve
+        self._desk = desk
+
+    async def Post(self, request: app_pb2.PostBatch, context: Context) -> app_pb2.PostReply:  # noqa: N802  # gRPC's name
+        if self.draining.is_set():
+            await _refuse(context, grpc.StatusCode.UNAVAILABLE, "draining")
+        records, line_ids = request.records, request.line_id
+        size = len(records.op)
+        if size > MAX_RECORDS or not has_equal_columns(records, line_ids):
+            await _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "columns of different length, or too many records")
+        call = PendingCall(size, self._meter.on_call)
+        rows = sort_records(
+            call,
+            records,
+            line_ids,
+            resolve=self._resolve,
+            days=self._days,
+            lane_of=self._collector.lane_of,
+            now_us=time.time_ns() // 1000,
+        )
+        self._collector.post(rows.rows_by_lane)
+        if rows.enquiries:
+            self._collector.enquire(rows.enquiries)
+        await call.done
+        return app_pb2.PostReply(
+            answers=records_pb2.Answers(
+                code=call.codes, balance_fen=call.balances, transfer_id=call.transfers, conflict_field=call.fields
+            )
+        )
+
+    async def WatchAdmission(  # noqa: N802
+        self, request: app_pb2.WatchAdmissionRequest, context: Context
+    ) -> AsyncIterator[app_pb2.AdmissionEvent]:
+        log.info("gateway %r watches the authorised list", request.gateway)
+        async for event in self._desk.watch_admission(request.gateway):
+            if self.draining.is_set():
+                return
+            yield event
+
+    async def SignOn(self, request: app_pb2.SignOnRequest, context: Context) -> app_pb2.SignOnReply:  # noqa: N802
+        try:
+            mac_key, de62, batch_no = await self._desk.sign_on(request.terminal_id)
+        except NotFound as error:
+            await _refuse(context, grpc.StatusCode.NOT_FOUND, error.en)
+        except OneCardError as error:
+            await _refuse(context, grpc.StatusCode.FAILED_PRECONDITION, error.en)
+        return app_pb2.SignOnReply(mac_key=mac_key, de62=de62, batch_no=batch_no)
+
+    async def TerminalTotals(  # noqa: N802
+        self, request: app_pb2.TerminalTotalsRequest, context: Context
+    ) -> app_pb2.TerminalTotalsReply:
+        debit_fen, debits, credit_fen, credits_ = await self._desk.totals(request.terminal_id, request.batch_no)
+        return app_pb2.TerminalTotalsReply(
+            debit_fen=debit_fen, debit_count=debits, credit_fen=credit_fen, credit_count=credits_
+        )
+
+    async def ReportLines(self, request: app_pb2.LineReport, context: Context) -> app_pb2.LineReportReply:  # noqa: N802
+        await self._desk.report(request)
+        return app_pb2.LineReportReply()
+
+
+async def _refuse(context: Context, status: grpc.StatusCode, text: str) -> NoReturn:
+    await context.abort(status, text)
+    raise AssertionError("abort raises")
