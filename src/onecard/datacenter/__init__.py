@@ -1,0 +1,1 @@
+"""The data centre: PostgreSQL's life cycle, connections by role, migrations and backup."""

@@ -1,0 +1,1 @@
+"""The ledger's tables, in the one path of migrations. Forward only."""
