@@ -1,0 +1,1 @@
+"""Pages of the centre that are not lists of one table."""

@@ -1,0 +1,49 @@
+"""The admin site of the management centre: Unfold's, with our sign-in, home page and further pages."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from unfold.sites import UnfoldAdminSite
+
+from onecard.consoles.centre.pages import home
+
+
+class CentreSite(UnfoldAdminSite):
+    """The one admin site of the platform's own staff."""
+
+    login_template = "centre/login.html"
+    index_template = "centre/home.html"
+    enable_nav_sidebar = True
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Pages that are not lists of one table."""
+        return [
+            path("live.json", self.admin_view(home.live), name="centre_live"),
+        ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Unfold's context without its inline colours: they stand in centre.css, so that the content policy can refuse inline styles."""
+        context: dict[str, Any] = super().each_context(request)
+        return {**context, "colors": {}, "border_radius": None}
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The home page: live figures."""
+        return super().index(request, {**home.context(request), **(extra_context or {})})
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Change one's own password; afterwards home, since the first time it stood in the way of everything."""
+        from django.contrib.auth.views import PasswordChangeView
+
+        from onecard.consoles.centre.forms import OwnPasswordForm
+
+        request.current_app = self.name  # type: ignore[attr-defined]
+        return PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            success_url=reverse("admin:index", current_app=self.name),
+            template_name="centre/password_change.html",
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )(request)
+
+
+centre_site = CentreSite(name="centre")
