@@ -1,0 +1,1 @@
+"""What runs at a terminal: clients of both protocols with a durable journal, and cheap message making for load generators."""
