@@ -18,10 +18,15 @@ _SYSTEM_TABLES = ("django_migrations",)  # the application may read them only
 type_connection = psycopg.Connection[Any]
 
 
-def create_roles_and_database(connection: type_connection, database: str) -> None:
-    """On the embedded server, as its superuser: both roles and the owner's database. Does nothing where they exist."""
+def create_roles(connection: type_connection) -> None:
+    """As a superuser: both roles, where they do not exist."""
     for name, options in ((OWNER, "LOGIN CREATEDB"), (APPLICATION, "LOGIN")):
         _create_role(connection, name, options)
+
+
+def create_roles_and_database(connection: type_connection, database: str) -> None:
+    """On the embedded server, as its superuser: both roles and the owner's database. Does nothing where they exist."""
+    create_roles(connection)
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone() is None:
         create_database(connection, database)
 

@@ -1,0 +1,1 @@
+"""What tests of several areas share, beside the fixtures of `conftest.py`."""
