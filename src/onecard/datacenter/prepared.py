@@ -18,3 +18,9 @@ def ensure(home: Home | None = None, *, progress: Progress = lambda line: None) 
     start(home)
     password = None if dsn.is_embedded() else home.secret(dsn.APPLICATION_PASSWORD)
     migrate(dsn.owner_dsn(home), password=password, progress=progress)
+
+
+def ensure_embedded(home: Home | None = None) -> None:
+    """`ensure` for the embedded server. A server given by a DSN is migrated by whoever keeps it, with `onecard db migrate`."""
+    if dsn.is_embedded():
+        ensure(home)

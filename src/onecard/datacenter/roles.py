@@ -31,9 +31,9 @@ def create_roles_and_database(connection: type_connection, database: str) -> Non
         create_database(connection, database)
 
 
-def create_database(connection: type_connection, database: str, *, template: str | None = None) -> None:
+def create_database(connection: type_connection, database: str, *, template: str | None = None, owner: str = OWNER) -> None:
     """A database of the owner's that nobody but our two roles may connect to. Needs autocommit."""
-    statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(OWNER))
+    statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(owner))
     if template is not None:
         statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
     connection.execute(statement)

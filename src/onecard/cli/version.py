@@ -1,0 +1,16 @@
+"""`onecard version`."""
+
+import platform
+import sys
+
+from onecard import __version__
+from onecard.cli.dispatch import show
+
+
+def version() -> None:
+    """版本 The versions of this program, of Python and of the embedded PostgreSQL."""
+    from onecard.datacenter import binaries
+
+    show(
+        f"onecard {__version__}\npython {platform.python_version()} ({sys.executable})\npostgresql {binaries.version()} (embedded)"
+    )
