@@ -1,0 +1,1 @@
+"""The authorised list, terminals, their certificates and their sign-on (G2, D1)."""
