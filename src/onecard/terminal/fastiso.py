@@ -1,8 +1,8 @@
-"""ISO 8583 purchases made from a template, for load generators: the message is patched, not built, and only its MAC is computed."""
+"""ISO 8583 purchases made from a template, for load generators: a message is patched, and only its MAC is computed."""
 
 from datetime import datetime
 
-from onecard.protocol.iso8583.fast import PURCHASE_BITMAP
+from onecard.protocol.iso8583.fast import PURCHASE_BITMAP, SIZE
 from onecard.protocol.iso8583.fields import CURRENCY_YUAN, build_de60
 from onecard.protocol.iso8583.times import format_moment
 from onecard.protocol.mac import UnionPayMac
@@ -21,13 +21,13 @@ class FastPurchase:
         assert len(mid) == 15
         self._mac = UnionPayMac(mak)
         self._head = b"\x02\x00" + PURCHASE_BITMAP + b"\x16"
-        tail = tid + mid + CURRENCY_YUAN
-        self._tail = bytes.fromhex("072000") + tail.encode("ascii") + b"\x00\x13" + bytes.fromhex(build_de60("22", batch_no) + "0")
-        self._prefix = (len(_HEADER) + len(self._head) + 26 + len(self._tail) - 1 + 8).to_bytes(2, "big") + _HEADER
+        de60 = b"\x00\x13" + bytes.fromhex(build_de60("22", batch_no) + "0")
+        self._tail = bytes.fromhex("072000") + (tid + mid + CURRENCY_YUAN).encode("ascii") + de60
+        self._prefix = SIZE.to_bytes(2, "big") + _HEADER
         self._second = -1
         self._moment = ""
 
-    def build(self, stan: int, card_no: int, amount_fen: int, at: datetime) -> bytes:  # noqa: PLR0917 - hot path
+    def build(self, stan: int, card_no: int, amount_fen: int, at: datetime) -> bytes:
         """One message with its length prefix, to be written to the line as it is."""
         second = int(at.timestamp())
         if second != self._second:

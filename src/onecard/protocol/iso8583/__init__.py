@@ -1,4 +1,4 @@
-"""The ISO 8583 profile of the platform (银联 POS style): typed messages, codec, answer codes. See README.md and docs/protocols.md."""
+"""The ISO 8583 profile of the platform (银联 POS style): typed messages, codec, answer codes. See README.md."""
 
 from onecard.protocol.iso8583.de39 import DE39, SIGN_ON_AGAIN, de39_of, result_of
 from onecard.protocol.iso8583.messages import (

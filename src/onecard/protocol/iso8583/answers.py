@@ -65,9 +65,7 @@ def build_financial_answer(
             de54=build_de54(balance_fen) if approved else "",
             mac=mac,
         )
-    return build_financial_answer_generally(
-        request, code, clock=clock, balance_fen=balance_fen, transfer_id=transfer_id, mac=mac
-    )
+    return build_financial_answer_generally(request, code, clock=clock, balance_fen=balance_fen, transfer_id=transfer_id, mac=mac)
 
 
 def build_financial_answer_generally(
@@ -103,7 +101,7 @@ def build_network_answer(request: Network, *, moment: str) -> bytes:
 
 
 def build_upload_answer(request: Message, codes: list[int], *, moment: str, retry: int | None, mac: UnionPayMac) -> bytes:
-    """0330: DE62 has two characters for each detail, in order. With `retry`, a Result number, the whole message is to be repeated."""
+    """0330: DE62 has two characters for each detail, in order. `retry`, a Result number, asks to repeat the whole message."""
     fields = _answer_to(decode(request.raw), de39_of(retry) if retry else _APPROVED, moment=moment)
     if codes and not retry:
         fields["62"] = "".join(de39_of(code) for code in codes)

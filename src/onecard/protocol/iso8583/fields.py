@@ -89,8 +89,7 @@ def build_totals(totals: Totals, result: str = "0") -> str:
     Counts are sent modulo 1000, because the field has three digits.
     """
     own = (
-        f"{totals.debit_fen:012d}{totals.debit_count % 1000:03d}"
-        f"{totals.credit_fen:012d}{totals.credit_count % 1000:03d}{result}"
+        f"{totals.debit_fen:012d}{totals.debit_count % 1000:03d}{totals.credit_fen:012d}{totals.credit_count % 1000:03d}{result}"
     )
     return own + "0" * (_TOTALS_DIGITS - len(own))
 

@@ -1,0 +1,123 @@
+"""The application servers behind a gateway: which of them answer, and which one is asked next."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+
+from onecard.gateway.metrics import Counters
+from onecard.protocol.proto.app_pb2 import AdmissionEvent, PostBatch, PostReply, WatchAdmissionRequest
+from onecard.protocol.proto.app_pb2_grpc import ApplicationStub
+
+_log = logging.getLogger(__name__)
+_REST_S = 0.5
+_RETRY_S = 0.1
+_OPTIONS = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+_T = TypeVar("_T")
+
+
+class AppUnavailableError(Exception):
+    """No application server answered in time; nothing is known of what was sent."""
+
+
+class AppBusyError(Exception):
+    """The application server refused the call whole: nothing was posted."""
+
+
+@dataclass(slots=True)
+class _App:
+    address: str
+    channel: grpc.aio.Channel
+    stub: ApplicationStub
+    in_flight: int = 0
+    rests_until: float = 0.0
+
+
+class AppServers:
+    """Spreads calls over the addresses that answer, and tries the others when one does not."""
+
+    def __init__(self, addresses: tuple[str, ...], *, gateway: str, counters: Counters, tls_dir: Path | None = None) -> None:
+        assert addresses, "a gateway needs an application server"
+        self._gateway = gateway
+        self._counters = counters
+        self._apps = [_connect(address, tls_dir) for address in addresses]
+        self._watched = random.randrange(len(self._apps))  # noqa: S311 - spreading, not a secret
+
+    async def post(self, batch: PostBatch, *, deadline_s: float) -> PostReply:
+        """One batch. Raises AppUnavailableError, AppBusyError.
+
+        Sending a batch twice is safe: every record carries its exactly-once key, and the second one gets the first answer.
+        """
+        return await self.call(lambda stub, timeout: stub.Post(batch, timeout=timeout), deadline_s=deadline_s)
+
+    async def call(self, rpc: Callable[[ApplicationStub, float], Awaitable[_T]], *, deadline_s: float) -> _T:
+        """Any unary call, repeated at other servers until the deadline. Raises AppUnavailableError, AppBusyError."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + deadline_s
+        while (left := deadline - loop.time()) > 0:
+            app = self._choose(loop.time())
+            app.in_flight += 1
+            try:
+                return await rpc(app.stub, left)
+            except grpc.aio.AioRpcError as error:
+                self._counters.app_failures += 1
+                if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    raise AppBusyError from None
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    _log.warning("application server %s: %s %s", app.address, error.code().name, error.details())
+                    raise AppUnavailableError from None
+                app.rests_until = loop.time() + _REST_S
+            finally:
+                app.in_flight -= 1
+            await asyncio.sleep(min(_RETRY_S, max(0.0, deadline - loop.time())))
+        raise AppUnavailableError
+
+    async def watch_admission(self, silence_s: float) -> AsyncIterator[AdmissionEvent]:
+        """One admission stream from the next server in turn; ends when it ends, fails or falls silent."""
+        self._watched = (self._watched + 1) % len(self._apps)
+        stream = self._apps[self._watched].stub.WatchAdmission(WatchAdmissionRequest(gateway=self._gateway))
+        try:
+            while True:
+                event = await asyncio.wait_for(stream.read(), silence_s)
+                if event is grpc.aio.EOF:  # type: ignore[attr-defined]
+                    return
+                yield event
+        except (grpc.aio.AioRpcError, TimeoutError):
+            return
+        finally:
+            stream.cancel()
+
+    async def close(self) -> None:
+        """Close all channels."""
+        for app in self._apps:
+            await app.channel.close(None)
+
+    def _choose(self, now: float) -> _App:
+        return min(self._apps, key=lambda app: (app.rests_until > now, app.in_flight))
+
+
+def _connect(address: str, tls_dir: Path | None) -> _App:
+    if address.startswith("unix:") or tls_dir is None:
+        channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+    else:
+        credentials = grpc.ssl_channel_credentials(
+            (tls_dir / "ca.pem").read_bytes(), (tls_dir / "gateway.key").read_bytes(), (tls_dir / "gateway.pem").read_bytes()
+        )
+        channel = grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+    return _App(address=address, channel=channel, stub=_stub(channel))
+
+
+def _stub(channel: grpc.aio.Channel) -> ApplicationStub:
+    return ApplicationStub(channel)  # type: ignore[no-untyped-call]

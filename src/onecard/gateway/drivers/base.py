@@ -1,0 +1,92 @@
+"""What a driver is, and what the gateway offers it.
+
+A driver turns the bytes of one protocol into records and answers back into bytes. It never sees TLS, sockets, certificates or
+the application server: it gets a `Wire` to its device and the `Services` of the gateway, and makes a `Session` per connection.
+A new maker is a new folder with a driver.py that exports DRIVER, and a line in main.py (G4).
+"""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from onecard.gateway.admission import AdmittedLine
+from onecard.gateway.apps import AppServers
+from onecard.gateway.metrics import Counters
+from onecard.gateway.settings import LineLimits
+from onecard.gateway.uplink import Uplink
+from onecard.kernel.clock import Clock, to_epoch_us
+from onecard.kernel.codes import Result
+
+
+class Wire(Protocol):
+    """The connection as a session sees it."""
+
+    def send(self, data: bytes) -> None:
+        """Send bytes to the device."""
+
+    def hold(self) -> None:
+        """Read nothing more from the device for now (its window is full)."""
+
+    def release(self) -> None:
+        """Read again."""
+
+    def refuse(self, code: Result, reason: str, *, label: str) -> None:
+        """Close the line for cause: the driver's farewell is sent, `label` is counted."""
+
+
+class Session(Protocol):
+    """One device line. Every method returns at once."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes from the device, cut anywhere."""
+
+    def line_changed(self, line: AdmittedLine) -> None:
+        """The list's entry is another now, still admitted."""
+
+    def closed(self) -> None:
+        """The connection is gone; answers that come later are dropped."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a frame has begun and is not whole."""
+
+    @property
+    def idle_limit_s(self) -> float:
+        """How long the device may say nothing."""
+
+
+class Driver(Protocol):
+    """One protocol."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open_session(self, wire: Wire, line: AdmittedLine, services: "Services") -> Session:
+        """A session for a line that has been admitted."""
+
+    def build_farewell(self, code: Result, reason: str) -> bytes:
+        """The typed last words before the gateway closes a line; empty where the protocol has none."""
+
+
+@dataclass(slots=True)
+class Services:
+    """What the gateway does for sessions."""
+
+    uplink: Uplink
+    apps: AppServers
+    counters: Counters
+    clock: Clock
+    limits: LineLimits
+    spawn: "Spawn"
+    heard: dict[int, float] = field(default_factory=dict)
+    """Loop time at which a terminal was last heard of."""
+
+    def now_us(self) -> int:
+        """Microseconds since 1970 by the platform's clock."""
+        return to_epoch_us(self.clock.now())
+
+
+class Spawn(Protocol):
+    """Runs a coroutine that nobody waits for; the gateway keeps it and cancels it when it stops."""
+
+    def __call__(self, work: Coroutine[Any, Any, None]) -> None: ...

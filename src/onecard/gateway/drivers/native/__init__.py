@@ -1,0 +1,1 @@
+"""The native device protocol: length-prefixed protobuf (protocol/native.py)."""

@@ -1,0 +1,283 @@
+"""The gateway put together: listeners, the authorised list and who it cuts off, time limits, reports, and the orderly end."""
+
+import asyncio
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Awaitable, Coroutine
+from functools import partial
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from onecard.gateway.admission import AdmissionList, AdmittedLine
+from onecard.gateway.apps import AppBusyError, AppServers, AppUnavailableError
+from onecard.gateway.connection import Connection
+from onecard.gateway.drivers.base import Driver, Services
+from onecard.gateway.http import serve_http
+from onecard.gateway.listener import Listener
+from onecard.gateway.metrics import Counters
+from onecard.gateway.settings import GatewaySettings
+from onecard.gateway.tls import server_context
+from onecard.gateway.uplink import Uplink
+from onecard.kernel.clock import Clock, SystemClock
+from onecard.kernel.codes import RESULT_TEXT, Result
+from onecard.protocol.proto.app_pb2 import LineReport, LineReportReply
+from onecard.protocol.proto.app_pb2_grpc import ApplicationStub
+
+_log = logging.getLogger(__name__)
+_SWEEP_S = 1.0
+_SWEEP_SLICE = 500
+_HEARD_S = 120.0
+
+
+class Gateway:
+    """One gateway process. `start`, then `stop`; ports are known after `start`."""
+
+    def __init__(self, settings: GatewaySettings, drivers: dict[Driver, int], *, clock: Clock | None = None) -> None:
+        """`drivers` names the port of each driver. Needs a running loop."""
+        self.settings = settings
+        self.counters = Counters()
+        self.admission = AdmissionList()
+        self.ports: dict[str, int] = {}
+        self._loop = asyncio.get_running_loop()
+        self._drivers = drivers
+        self._listeners: list[Listener] = []
+        self._http: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections: set[Connection] = set()
+        self._by_line: defaultdict[int, list[Connection]] = defaultdict(list)
+        self._list_at = float("-inf")
+        self._listed = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._apps = AppServers(settings.apps, gateway=settings.name, counters=self.counters, tls_dir=settings.tls_dir)
+        self.uplink = Uplink(self._apps, limits=settings.uplink, counters=self.counters, gateway=settings.name)
+        self.services = Services(
+            uplink=self.uplink,
+            apps=self._apps,
+            counters=self.counters,
+            clock=clock or SystemClock(),
+            limits=settings.line,
+            spawn=self._spawn,
+        )
+
+    # life
+
+    async def start(self) -> None:
+        """Ask for the list, wait for it a moment, then open the ports. Raises OSError if a port is taken."""
+        self._spawn(self._watch())
+        self._spawn(self._sweep())
+        self._spawn(self._report())
+        self._add_gauges()
+        registry = CollectorRegistry()
+        registry.register(self.counters)
+        self._http = await serve_http(self.settings.metrics_port, registry, self.is_ready)
+        self.ports["metrics"] = self._http.sockets[0].getsockname()[1]
+        await self._await_list()
+        context = server_context(self.settings.tls_dir)
+        for driver, port in self._drivers.items():
+            listener = Listener(
+                context,
+                partial(self._connect, driver),
+                accept=self.settings.accept,
+                line=self.settings.line,
+                counters=self.counters,
+            )
+            self._listeners.append(listener)
+            self.ports[driver.name] = await listener.open(self.settings.host, port)
+            _log.info("%s on %s:%d", driver.name, self.settings.host, self.ports[driver.name])
+
+    async def stop(self) -> None:
+        """Take no more lines, answer what is in flight, say good-bye, close."""
+        for listener in self._listeners:
+            listener.stop_accepting()
+        await self.uplink.drain(self.settings.drain_s)
+        for connection in list(self._connections):
+            if connection.line is not None:
+                connection.refuse(Result.UNAVAILABLE, "the gateway is closing; reconnect after a random wait", label="drain")
+            else:
+                connection.tls.abort("drain")
+        await self._await_gone()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._http is not None:
+            self._http.close()
+        await self._apps.close()
+
+    def is_ready(self) -> bool:
+        """Whether money records would be passed on now."""
+        return not self.uplink.halted
+
+    @property
+    def lines(self) -> int:
+        """Connections that have been admitted."""
+        return sum(map(len, self._by_line.values()))
+
+    @property
+    def background_tasks(self) -> int:
+        """For leak tests: the three of the gateway itself and those its sessions started."""
+        return len(self._tasks)
+
+    # Owner of connections
+
+    def admit(self, fingerprint: bytes) -> AdmittedLine | Result:
+        if self._loop.time() - self._list_at > self.settings.admission.entry_s:
+            return Result.UNAVAILABLE
+        line = self.admission.find(fingerprint)
+        if line is None:
+            return Result.TERMINAL_NOT_ALLOWED
+        return line.refusal_at(self.services.now_us()) or line
+
+    def opened(self, connection: Connection) -> None:
+        line = connection.line
+        assert line is not None
+        siblings = self._by_line[line.line_id]
+        siblings.append(connection)
+        limits = self.settings.line
+        allowed = limits.connections_per_front_end if line.is_front_end else limits.connections_per_terminal_line
+        if len(siblings) > allowed:
+            siblings[0].refuse(Result.TERMINAL_NOT_ALLOWED, "another connection of this line took over", label="replaced")
+
+    def gone(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._emptied.set()
+        if connection.line is not None:
+            siblings = self._by_line[connection.line.line_id]
+            if connection in siblings:
+                siblings.remove(connection)
+            if not siblings:
+                del self._by_line[connection.line.line_id]
+
+    def _connect(self, driver: Driver) -> Connection:
+        connection = Connection(self, driver, self.services)
+        self._connections.add(connection)
+        return connection
+
+    # the list
+
+    async def _watch(self) -> None:
+        limits = self.settings.admission
+        while True:
+            self.admission.begin_snapshot()
+            async for event in self._apps.watch_admission(limits.silence_s):
+                changed = self.admission.apply(event)
+                if self.admission.complete and not self.admission.is_staging:
+                    self._list_at = self._loop.time()
+                    self._listed.set()
+                    self._set_halted()
+                for line_id in changed:
+                    self._recheck(line_id)
+            await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - spreading, not a secret
+
+    def _recheck(self, line_id: int) -> None:
+        """Cut a line off, or tell its sessions of its new terminals."""
+        if line_id not in self._by_line:
+            return
+        line = self.admission.get(line_id)
+        now_us = self.services.now_us()
+        for connection in list(self._by_line[line_id]):
+            if line is None or connection.line is None or line.fingerprint != connection.line.fingerprint:
+                self._cut_off(connection, Result.TERMINAL_NOT_ALLOWED)
+            elif (refusal := line.refusal_at(now_us)) is not None:
+                self._cut_off(connection, refusal)
+            else:
+                connection.line_changed(line)
+
+    def _cut_off(self, connection: Connection, refusal: Result) -> None:
+        label = "cut_off_" + refusal.name.lower()
+        connection.refuse(refusal, RESULT_TEXT[refusal].en, label=label)
+
+    def _set_halted(self) -> None:
+        age = self._loop.time() - self._list_at
+        halted = age > self.settings.admission.posting_s
+        if halted != self.uplink.halted:
+            self.uplink.halted = halted
+            _log.warning("posting %s: the authorised list is %.1f s old", "halted" if halted else "goes on", age)
+
+    async def _await_list(self) -> None:
+        try:
+            await asyncio.wait_for(self._listed.wait(), self.settings.admission.posting_s)
+        except TimeoutError:
+            _log.warning("no authorised list yet: every line is refused until it comes")
+
+    # time
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            self._set_halted()
+            self.uplink.expire()
+            connections = list(self._connections)
+            for start in range(0, len(connections), _SWEEP_SLICE):
+                now, now_us = self._loop.time(), self.services.now_us()
+                for connection in connections[start : start + _SWEEP_SLICE]:
+                    line = connection.line
+                    if line is not None and (refusal := line.refusal_at(now_us)) is not None:
+                        self._cut_off(connection, refusal)
+                    else:
+                        connection.overdue(now)
+                await asyncio.sleep(0)
+
+    async def _await_gone(self) -> None:
+        for abort in (False, True):
+            for connection in list(self._connections) if abort else ():
+                connection.tls.abort("drain")
+            try:
+                if self._connections:
+                    self._emptied.clear()
+                    await asyncio.wait_for(self._emptied.wait(), self.settings.drain_s)
+            except TimeoutError:
+                continue
+
+    async def _report(self) -> None:
+        interval = self.settings.report_s
+        while True:
+            await asyncio.sleep(interval)
+            report = self._line_report(interval)
+            try:
+                await self._apps.call(partial(_send_report, report), deadline_s=interval)
+            except (AppUnavailableError, AppBusyError):
+                continue
+
+    def _line_report(self, interval: float) -> LineReport:
+        count, p50, p99 = self.counters.latency.take_interval()
+        horizon = self._loop.time() - _HEARD_S
+        heard = self.services.heard
+        for terminal_id in [number for number, at in heard.items() if at < horizon]:
+            del heard[terminal_id]
+        return LineReport(
+            gateway=self.settings.name,
+            online_line_id=list(self._by_line),
+            online_terminal_id=list(heard),
+            refused_handshakes=sum(self.counters.refused.values()),
+            requests_per_second=count / interval,
+            latency_p50_ms=p50,
+            latency_p99_ms=p99,
+        )
+
+    def _add_gauges(self) -> None:
+        self.counters.gauges |= {
+            "connections": ("Open connections, handshakes included.", lambda: float(len(self._connections))),
+            "lines": ("Admitted connections.", lambda: float(self.lines)),
+            "listed": ("Lines on the authorised list.", lambda: float(len(self.admission))),
+            "list_age_seconds": ("Age of the authorised list.", lambda: self._loop.time() - self._list_at),
+            "waiting": ("Records waiting for an application server.", lambda: float(self.uplink.waiting)),
+            "calls": ("Post calls in flight.", lambda: float(self.uplink.calls)),
+        }
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("background work failed", exc_info=error)
+
+
+def _send_report(report: LineReport, stub: ApplicationStub, timeout: float) -> Awaitable[LineReportReply]:
+    reply: Awaitable[LineReportReply] = stub.ReportLines(report, timeout=timeout)
+    return reply

@@ -1,0 +1,69 @@
+"""`onecard serve gateway`: settings from arguments, the event loop, signals."""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from onecard.gateway.drivers.iso8583.driver import IsoDriver
+from onecard.gateway.drivers.native.driver import NativeDriver
+from onecard.gateway.gateway import Gateway
+from onecard.gateway.settings import GatewaySettings
+
+_log = logging.getLogger(__name__)
+
+
+def run(
+    *,
+    app: list[str],
+    tls_dir: Path,
+    native_port: int = 8444,
+    iso_port: int = 8583,
+    metrics_port: int = 9464,
+    host: str = "0.0.0.0",  # noqa: S104 - terminals come from outside; who may speak is decided by certificate
+    name: str = "",
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight.
+
+    `app` are addresses of application servers (``unix:/path`` or ``host:port``); `tls_dir` holds ca.pem, gateway.pem and
+    gateway.key. Raises OSError when a port is taken or a file is missing.
+    """
+    settings = GatewaySettings(
+        name=name or f"gateway@{socket.gethostname()}",
+        apps=tuple(app),
+        tls_dir=tls_dir,
+        host=host,
+        native_port=native_port,
+        iso_port=iso_port,
+        metrics_port=metrics_port,
+    )
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: GatewaySettings) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    gateway = Gateway(settings, {NativeDriver(): settings.native_port, IsoDriver(): settings.iso_port})
+    await gateway.start()
+    # What lives now lives for good; the collector need not walk it again and again under load.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    _log.info("gateway %s is open", settings.name)
+    await stopped.wait()
+    _log.info("gateway %s closes", settings.name)
+    await gateway.stop()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -1,0 +1,79 @@
+"""Every limit of a gateway in one place, with the reason for its size."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineLimits:
+    """What one connection may cost."""
+
+    handshake_s: float = 10.0
+    frame_s: float = 10.0
+    """A frame that has begun must be whole after this time (slow senders)."""
+    write_stall_s: float = 30.0
+    """How long a peer may leave its answers unread."""
+    write_buffer_bytes: int = 262_144
+    connections_per_terminal_line: int = 4
+    """Of a straight terminal: the newest stay, because an old one is usually half dead."""
+    connections_per_front_end: int = 4096
+    strikes: int = 10
+    """Format errors that are answered before the line is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptLimits:
+    """How fast new lines are taken, so that a whole city reconnecting leaves time for those already in."""
+
+    per_second: int = 300
+    waiting: int = 20_000
+    connections: int = 40_000
+    backlog: int = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UplinkLimits:
+    """How records go to the application server."""
+
+    batch_records: int = 1000
+    calls: int = 8
+    """Post calls in flight over all application servers."""
+    records_per_call: int = 16
+    """With n calls in flight the next one waits for n times as many records …"""
+    linger_s: float = 0.002
+    """… or for this time."""
+    waiting_records: int = 20_000
+    """More than this is answered BUSY."""
+    deadline_s: float = 8.0
+    """After this a record is answered UNAVAILABLE (sent) or BUSY (never sent); shorter than a terminal's own patience."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionLimits:
+    """How old the authorised list may get."""
+
+    silence_s: float = 3.0
+    """No event for so long (the server sends one a second): the stream is lost, the next server is asked."""
+    posting_s: float = 5.0
+    """An older list can't keep the promise to cut off within 5 s: money records are answered UNAVAILABLE."""
+    entry_s: float = 600.0
+    """With a list older than this nobody new is let in; lines that are open stay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """One gateway process."""
+
+    name: str
+    apps: tuple[str, ...]
+    tls_dir: Path
+    host: str = "0.0.0.0"  # noqa: S104 - terminals come from outside; who may speak is decided by certificate
+    native_port: int = 8444
+    iso_port: int = 8583
+    metrics_port: int = 9464
+    drain_s: float = 5.0
+    report_s: float = 2.0
+    line: LineLimits = field(default_factory=LineLimits)
+    accept: AcceptLimits = field(default_factory=AcceptLimits)
+    uplink: UplinkLimits = field(default_factory=UplinkLimits)
+    admission: AdmissionLimits = field(default_factory=AdmissionLimits)
