@@ -1,0 +1,14 @@
+"""Settlement in the background: what pages and ticks put into the queue."""
+
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from onecard.services.settlement.errors import RunBusy
+
+
+@app.task(name="settle_run", queue="settlement", retry=RetryStrategy(max_attempts=20, wait=3, retry_exceptions={RunBusy}))
+def settle_run(run_id: int, repeat: bool = False) -> None:
+    """Clear, settle and prove a run. Harmless twice: a second one waits, then finds the run done."""
+    from onecard.services.settlement.runs import run_settlement
+
+    run_settlement(run_id, repeat=repeat)
