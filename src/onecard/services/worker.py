@@ -1,0 +1,161 @@
+"""The role `worker`: runs queued tasks, and the ticks that move the platform without anybody asking.
+
+A tick is harmless when two workers make it at once and can be called by a test. One that fails is logged and made again; a data
+centre that is away is waited for. SIGTERM lets the task under way finish; what is cut short goes on when a worker is back.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+log = logging.getLogger("onecard.worker")
+
+_RETRY_S = 2.0
+_DRAIN_S = 30.0
+
+
+def cut_day() -> int | None:
+    """The automatic day cut, when it is due; gives a run that still has to be settled, also one that an earlier worker left."""
+    from onecard.services.settlement import api
+
+    run = api.cut_if_due()
+    if run is not None:
+        return run.pk
+    waiting = [run.pk for run in api.unfinished_runs() if run.automatic]
+    return waiting[-1] if waiting else None
+
+
+def expire_holds() -> None:
+    """Give back holds whose time has run out (P4)."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT lane FROM ledger.hold WHERE state = 1 AND expires_at <= now() ORDER BY lane")
+        for (lane,) in cursor.fetchall():  # a transaction a lane: nobody but the day cut holds more than one
+            cursor.execute("SELECT ledger.expire_holds(%s::smallint)", [lane])
+
+
+def expire_units() -> None:
+    """Units whose validity has run out become expired (O4)."""
+    from onecard.services.operators import api
+
+    api.expire_units()
+
+
+def make_partitions() -> None:
+    """Have the journal's next months ready."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger.ensure_partitions(3)")
+
+
+def make_checkpoints() -> None:
+    """Sum the book accounts up to now, so that a balance is a short sum."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger.checkpoint()")
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Something that is done every so often."""
+
+    action: Callable[[], object]
+    every: timedelta
+
+
+TICKS = (
+    Tick(cut_day, timedelta(seconds=5)),
+    Tick(expire_holds, timedelta(seconds=20)),
+    Tick(expire_units, timedelta(seconds=2)),
+    Tick(make_partitions, timedelta(hours=6)),
+    Tick(make_checkpoints, timedelta(minutes=5)),
+)
+
+
+def run() -> None:
+    """Work until SIGTERM or SIGINT."""
+    from onecard.datacenter import dj
+
+    dj.setup()
+    asyncio.run(_serve())
+
+
+async def _serve() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tick") as threads:
+        roles = [asyncio.create_task(_keep(_work, stop), name="tasks")]
+        roles += [asyncio.create_task(_beat(tick, threads), name=tick.action.__name__) for tick in TICKS]
+        log.info("worker: ready")
+        await stop.wait()
+        log.info("worker: stopping, the task under way is finished first")
+        for role in roles:
+            role.cancel()
+        await asyncio.gather(*roles, return_exceptions=True)
+    log.info("worker: stopped")
+
+
+async def _keep(work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Have `work` running: when the data centre goes away it ends, and is started again until it holds."""
+    while not stop.is_set():
+        try:
+            await work()
+        except Exception as error:
+            log.warning("worker: tasks stopped, again in %s s: %s", _RETRY_S, error)
+            await asyncio.sleep(_RETRY_S)
+
+
+async def _work() -> None:
+    from procrastinate.contrib.django import app
+    from procrastinate.contrib.django.django_connector import DjangoConnector
+
+    assert isinstance(app.connector, DjangoConnector)
+    with app.replace_connector(app.connector.get_worker_connector()) as worker:
+        async with worker.open_async():
+            await worker.run_worker_async(
+                install_signal_handlers=False, concurrency=2, shutdown_graceful_timeout=_DRAIN_S, name="onecard"
+            )
+
+
+async def _beat(tick: Tick, threads: ThreadPoolExecutor) -> None:
+    """Make a tick over and over; in a thread, because it waits for the database."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            wanted = await loop.run_in_executor(threads, _once, tick)
+            if tick.action is cut_day and isinstance(wanted, int):
+                await _queue_settlement(wanted)
+        except Exception:
+            log.exception("worker: tick %s failed", tick.action.__name__)
+        await asyncio.sleep(tick.every.total_seconds())
+
+
+def _once(tick: Tick) -> object:
+    from django.db import close_old_connections
+
+    close_old_connections()
+    try:
+        return tick.action()
+    finally:
+        close_old_connections()
+
+
+async def _queue_settlement(run_id: int) -> None:
+    from procrastinate.exceptions import AlreadyEnqueued
+
+    from onecard.services.settlement.tasks import settle_run
+
+    try:
+        await settle_run.configure(queueing_lock=f"settle-run-{run_id}").defer_async(run_id=run_id)
+    except AlreadyEnqueued:
+        return
+    log.info("worker: run %s queued for settlement", run_id)
