@@ -10,10 +10,11 @@ from onecard.appserver.calls import (
 )
 from onecard.appserver.dates import DAY_US, DayTable
 from onecard.kernel.codes import Operation, Result
+from onecard.kernel.numbers import luhn_digit
+from onecard.services.operators.directory import MealSpan
 from tests.appserver.rows import NOW_US, POST, card, records
 
 pytestmark = pytest.mark.asyncio
-LANES = (0, 1, *([0] * 98))
 
 
 def _sort(*entries: dict[str, int], post: TerminalPost = POST, line_id: int = 7) -> tuple[PendingCall, list[Row], list[Row]]:
@@ -24,7 +25,6 @@ def _sort(*entries: dict[str, int], post: TerminalPost = POST, line_id: int = 7)
         [line_id] * len(entries),
         resolve=lambda terminal: post if terminal == 1 else None,
         days=DayTable(time(23, 0)),
-        lane_of=LANES,
         now_us=NOW_US,
     )
     return call, [row for rows in found.rows_by_lane.values() for row in rows], found.enquiries
@@ -38,10 +38,9 @@ async def test_a_record_goes_to_the_lane_of_its_card() -> None:
         [7, 7, 7],
         resolve=lambda terminal: POST,
         days=DayTable(),
-        lane_of=LANES,
         now_us=NOW_US,
     )
-    assert {lane: [row[15] for row in rows] for lane, rows in found.rows_by_lane.items()} == {0: [0, 2], 1: [1]}
+    assert {lane: [row[15] for row in rows] for lane, rows in found.rows_by_lane.items()} == {0: [0], 1: [1], 55: [2]}
     assert call.waiting == 3
 
 
@@ -52,6 +51,7 @@ async def test_a_record_goes_to_the_lane_of_its_card() -> None:
         {"card_no": card(1) + 1},
         {"card_no": -card(1)},
         {"card_no": card(1) * 10},
+        {"card_no": 6212_64_000000001_0 + luhn_digit(6212_64_000000001)},
         {"terminal_seq": 0},
         {"amount_fen": -1},
         {"amount_fen": 10**12 + 1},
@@ -71,10 +71,10 @@ async def test_a_stranger_cannot_use_up_another_terminals_sequence() -> None:
     assert _sort({}, line_id=8)[1] == []
 
 
-async def test_money_that_was_spent_comes_in_though_the_unit_is_suspended() -> None:
+async def test_what_the_directory_has_against_it_goes_to_the_ledger_with_the_record() -> None:
     suspended = POST._replace(precheck=int(Result.UNIT_SUSPENDED))
-    _, rows, _ = _sort({"op": Operation.PURCHASE}, {"op": Operation.ADVICE}, {"op": Operation.REVERSAL}, post=suspended)
-    assert [row[PRECHECK] for row in rows] == [Result.UNIT_SUSPENDED, 0, 0]
+    call, [row], _ = _sort({}, post=suspended)
+    assert (row[PRECHECK], call.waiting) == (Result.UNIT_SUSPENDED, 1)
 
 
 async def test_a_topup_comes_from_the_operators_funding_into_the_public_purse() -> None:
@@ -98,11 +98,13 @@ async def test_the_business_date_follows_the_cut_time_and_a_wrong_clock_is_not_b
     assert [row[OCCURRED] for row in rows] == [NOW_US, NOW_US - 40 * DAY_US, NOW_US - 40 * DAY_US, NOW_US + 40 * DAY_US]
 
 
-async def test_the_meal_period_is_found_also_over_midnight() -> None:
-    meals = ((360, 599, 1), (1320, 119, 2))
-    assert [meal_at(meals, minute) for minute in (359, 360, 599, 600, 1320, 1439, 0, 119, 120)] == [0, 1, 1, 0, 2, 2, 2, 2, 0]
-    _, [row], _ = _sort({}, post=POST._replace(meals=((0, 1439, 5),)))
-    assert row[MEAL] == 5
+async def test_the_meal_period_is_that_of_the_local_second_also_over_midnight() -> None:
+    meals = (MealSpan(1, 6 * 3600, 10 * 3600), MealSpan(2, 22 * 3600, 2 * 3600))
+    assert [meal_at(meals, second) for second in (21599, 21600, 35999, 36000, 79200, 86399, 0, 7199, 7200)] == [0, 1, 1, 0, 2, 2, 2, 2, 0]
+    local_second = (NOW_US // 1_000_000 + 8 * 3600) % 86400
+    meal = MealSpan(5, local_second, local_second + 1)
+    _, rows, _ = _sort({}, {"occurred_at_us": NOW_US + 1_000_000}, post=POST._replace(meals=(meal,)))
+    assert [row[MEAL] for row in rows] == [5, 0]
 
 
 async def test_enquiries_are_kept_apart() -> None:

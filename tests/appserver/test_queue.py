@@ -38,13 +38,6 @@ async def test_a_repeated_key_waits_and_what_follows_for_its_card_waits_behind_i
     assert [taken[INDEX] for taken in queue.take(10)] == [2]
 
 
-async def test_cards_known_to_share_an_account_do_not_meet_in_a_batch() -> None:
-    queue, _ = _queue([1, 2, 3])
-    queue.share_account({1: 99, 2: 99})
-    assert [taken[CARD] for taken in queue.take(10)] == [1, 3]
-    assert [taken[CARD] for taken in queue.take(10)] == [2]
-
-
 async def test_rows_over_the_bound_are_handed_back() -> None:
     call = PendingCall(5)
     queue = LaneQueue(3)

@@ -5,13 +5,13 @@ a line that is not its own (else a stranger could use up another terminal's sequ
 directory included, goes on to the ledger, which keeps the answer for a repetition.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from onecard.appserver.calls import PendingCall, Row
 from onecard.appserver.dates import DAY_US, MINUTE_US, DayTable, believable_us
 from onecard.kernel.codes import Operation, Result
-from onecard.kernel.numbers import luhn_digit
+from onecard.kernel.numbers import MAX_LANE, luhn_digit
 
 MAX_AMOUNT_FEN = 10**12
 _GROUP = 10_000
@@ -23,10 +23,16 @@ assert -(_LUHN_SUM[1234] + _LUHN_SUM[5670]) % 10 == luhn_digit(1234567)
 
 _OPERATIONS = frozenset(int(operation) for operation in Operation)
 _NAMES_ORIGINAL = frozenset((Operation.COMMIT, Operation.RELEASE, Operation.VOID, Operation.REFUND))
-# Money that was already spent, held or to be given back comes in whatever has become of the unit since (O4).
-_ALWAYS_TAKEN = frozenset((Operation.ADVICE, Operation.COMMIT, Operation.RELEASE, Operation.REVERSAL))
 _OFFLINE = frozenset((Operation.ADVICE, Operation.REVERSAL))
 _PUBLIC_PURSE_ONLY = 1
+
+
+class MealSpan(Protocol):
+    """A meal period of a unit."""
+
+    @property
+    def no(self) -> int: ...
+    def contains(self, second: int) -> bool: ...
 
 
 class TerminalPost(NamedTuple):
@@ -39,11 +45,10 @@ class TerminalPost(NamedTuple):
     """Unit of the merchant; 0: a public merchant."""
     purse_order: int
     precheck: int
-    """`Result` code of the directory; 0: nothing against it."""
+    """`Result` code of the directory; 0: nothing against it. The ledger knows which records come in all the same (O4)."""
     funding: int
     """Book account that a top-up debits."""
-    meals: tuple[tuple[int, int, int], ...]
-    """(first minute of the day, last minute, number) of each meal period."""
+    meals: Sequence[MealSpan]
 
 
 Resolve = Callable[[int], TerminalPost | None]
@@ -85,11 +90,11 @@ def has_equal_columns(records: RecordColumns, line_ids: list[int]) -> bool:
     return all(len(column) == size for column in columns)
 
 
-def meal_at(meals: tuple[tuple[int, int, int], ...], minute_of_day: int) -> int:
-    """Number of the meal period a local minute lies in; 0: none. A period may run over midnight."""
-    for first, last, number in meals:
-        if first <= minute_of_day <= last if first <= last else minute_of_day >= first or minute_of_day <= last:
-            return number
+def meal_at(meals: Sequence[MealSpan], second: int) -> int:
+    """Number of the meal period that a second of the local day lies in; 0: none."""
+    for meal in meals:
+        if meal.contains(second):
+            return meal.no
     return 0
 
 
@@ -100,7 +105,6 @@ def sort_records(
     *,
     resolve: Resolve,
     days: DayTable,
-    lane_of: tuple[int, ...],
     now_us: int,
 ) -> Sorted:
     """Answers the records that are refused here and returns rows of the others.
@@ -137,6 +141,7 @@ def sort_records(
             or seq <= 0
             or not 0 <= amount <= MAX_AMOUNT_FEN
             or op not in _OPERATIONS
+            or upper // 100 % 100 > MAX_LANE
         ):
             call.answer(index, Result.FORMAT)
             continue
@@ -147,11 +152,9 @@ def sort_records(
         _, merchant, unit, purse_order, precheck, funding, meals = post
         if op == 3:
             merchant, unit, purse_order = funding, 0, _PUBLIC_PURSE_ONLY
-        elif op in _ALWAYS_TAKEN:
-            precheck = 0
         if op in _NAMES_ORIGINAL:
             orig_terminal = orig_terminal or terminal
-        meal = meal_at(meals, minute) if meals else 0
+        meal = meal_at(meals, minute * 60 + at // 1_000_000 % 60) if meals else 0
         row = (
             op, terminal, seq, card, merchant, unit, purse_order, amount,
             occurred, business_day, meal, orig_terminal, orig_seq, precheck, call, index,
@@ -159,7 +162,7 @@ def sort_records(
         if op == 10:
             enquiries.append(row)
             continue
-        lane = lane_of[upper // 100 % 100]
+        lane = upper // 100 % 100
         rows = by_lane.get(lane)
         if rows is None:
             by_lane[lane] = [row]

@@ -5,66 +5,62 @@ arrives for the lane gathers into the next one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
 from time import monotonic_ns
 
 from onecard.appserver.calls import Row, scatter_code
 from onecard.appserver.queue import LaneQueue
-from onecard.appserver.worker import Connect, Execute, OnBatch, SharedAccounts, Worker, WorkerLimits
+from onecard.appserver.worker import Connect, Execute, OnBatch, Worker, WorkerLimits
 from onecard.kernel.codes import Result
-from onecard.kernel.numbers import MAX_LANE
 
 Posting = dict[int, list[Row]]
 
 
 class Collector:
-    """Workers of all lanes that the data centre has, and one for enquiries."""
+    """Workers of the lanes that have been asked for, and one for enquiries. A lane's worker connects when its first row comes."""
 
-    def __init__(self, lanes: Sequence[int], *, queue_rows: int, limits: WorkerLimits, connect: Connect, on_batch: OnBatch) -> None:
+    def __init__(
+        self,
+        execute_for: Callable[[int], Execute],
+        *,
+        enquire: Execute,
+        queue_rows: int,
+        limits: WorkerLimits,
+        connect: Connect,
+        on_batch: OnBatch,
+    ) -> None:
+        self._execute_for = execute_for
         self._queue_rows = queue_rows
         self._limits = limits
         self._connect = connect
         self._on_batch = on_batch
-        self.lanes = tuple(lanes)
-        self.workers: dict[int, Worker] = {}
-        self.enquiries: Worker | None = None
+        self._workers: dict[int, Worker] = {}
+        self._enquiries = self._worker("enquiries", enquire)
         self.busy_answers = 0
-        # A card whose lane digits name no lane is unknown; any lane may find that out, and keep it under the record's key.
-        self.lane_of = tuple(lane if lane in self.lanes else self.lanes[0] for lane in range(max(99, MAX_LANE) + 1))
 
-    def add_lane(self, lane: int, execute: Execute, *, shared_accounts: SharedAccounts | None = None) -> None:
-        """Makes the worker of a lane; it works after `start`."""
-        self.workers[lane] = self._worker(f"lane {lane}", execute, shared_accounts)
-
-    def add_enquiries(self, execute: Execute) -> None:
-        """Makes the worker that answers enquiries, which post nothing."""
-        self.enquiries = self._worker("enquiries", execute, None)
-
-    def _worker(self, name: str, execute: Execute, shared_accounts: SharedAccounts | None) -> Worker:
-        return Worker(
+    def _worker(self, name: str, execute: Execute) -> Worker:
+        worker = Worker(
             name,
             LaneQueue(self._queue_rows),
             connect=self._connect,
             execute=execute,
             limits=self._limits,
             on_batch=self._on_batch,
-            shared_accounts=shared_accounts,
         )
-
-    async def start(self) -> None:
-        """Connects every worker. Raises psycopg.OperationalError when the data centre can't be reached."""
-        for worker in self._all():
-            await worker.start()
+        worker.start()
+        return worker
 
     def post(self, rows_by_lane: Posting) -> None:
         """Queues rows for their lanes; rows for which there is no room are answered BUSY."""
         for lane, rows in rows_by_lane.items():
-            self._put(self.workers[lane], rows)
+            worker = self._workers.get(lane)
+            if worker is None:
+                worker = self._workers[lane] = self._worker(f"lane {lane}", self._execute_for(lane))
+            self._put(worker, rows)
 
     def enquire(self, rows: list[Row]) -> None:
         """Queues enquiries."""
-        assert self.enquiries is not None
-        self._put(self.enquiries, rows)
+        self._put(self._enquiries, rows)
 
     def _put(self, worker: Worker, rows: list[Row]) -> None:
         refused = worker.queue.put(rows)
@@ -98,5 +94,4 @@ class Collector:
             await worker.stop()
 
     def _all(self) -> list[Worker]:
-        enquiries = [] if self.enquiries is None else [self.enquiries]
-        return [*self.workers.values(), *enquiries]
+        return [*self._workers.values(), self._enquiries]

@@ -20,13 +20,18 @@ def postgres_date(day: date) -> int:
 class DayTable(dict[int, tuple[int, int]]):
     """Minute since 1970 UTC → (business date in days since 2000-01-01, local minute of the day); filled as it is asked.
 
-    The cut time has whole minutes, so that a minute never belongs to two dates.
+    The minute that holds a cut time which has seconds belongs whole to the day before.
     """
 
     def __init__(self, cut_time: time = time(0, 0)) -> None:
         super().__init__()
-        assert not cut_time.second and not cut_time.microsecond
         self.cut_time = cut_time
+
+    def set_cut_time(self, cut_time: time) -> None:
+        """Another cut time from now on."""
+        if cut_time != self.cut_time:
+            self.cut_time = cut_time
+            self.clear()
 
     def __missing__(self, minute: int) -> tuple[int, int]:
         if len(self) >= _CACHE_SIZE:

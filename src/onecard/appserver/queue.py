@@ -1,11 +1,12 @@
 """The bounded queue of one lane, and the rule by which a batch is taken from it. No I/O.
 
-A batch holds at most one row of a card (of an account, where two media of one account were met) and one row of a (terminal,
-sequence); a second one waits for the next batch. So what one card does is posted in the order in which it came.
+A batch holds at most one row of a card and one of a (terminal, sequence); a second one waits for the next batch. So what one card
+does is posted in the order in which it came. (The posting function would take them in turns itself, at the price of a round each;
+it still does so where two cards of one account meet.)
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from operator import itemgetter
 
@@ -22,7 +23,6 @@ class LaneQueue:
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._rows: deque[Row] = deque()
-        self._account_of: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -36,10 +36,6 @@ class LaneQueue:
         room = max(room, 0)
         self._rows.extend(rows[:room])
         return rows[room:]
-
-    def share_account(self, account_of_card: dict[int, int]) -> None:
-        """Remembers cards that share an account with another card, so that they no longer meet in one batch."""
-        self._account_of.update(account_of_card)
 
     def oldest_ns(self) -> int | None:
         """When the call of the oldest row arrived, on the monotonic clock."""
@@ -66,28 +62,24 @@ class LaneQueue:
         return taken
 
     def _is_distinct(self, head: Sequence[Row]) -> bool:
-        cards: Iterable[int] = map(_card_of, head)
-        if self._account_of:
-            account_of = self._account_of
-            cards = [account_of.get(card, card) for card in cards]
-        return len(set(cards)) == len(head) and len(set(map(_key_of, head))) == len(head)
+        return len(set(map(_card_of, head))) == len(head) and len(set(map(_key_of, head))) == len(head)
 
     def _take_distinct(self, most: int) -> list[Row]:
         """The slow way, for a queue in which a card or a key stands twice near the head."""
-        rows, account_of = self._rows, self._account_of
+        rows = self._rows
         taken: list[Row] = []
         left: list[Row] = []
         seen: set[int | tuple[int, int]] = set()
         for _ in range(min(len(rows), most * _SCAN_FACTOR)):
             row = rows.popleft()
-            account = account_of.get(row[CARD], row[CARD])
+            card = row[CARD]
             key = (row[TERMINAL], row[SEQ])
             # A row left behind also blocks what follows for its card and its key: overtaking would change the order.
-            if account in seen or key in seen:
+            if card in seen or key in seen:
                 left.append(row)
             else:
                 taken.append(row)
-            seen.add(account)
+            seen.add(card)
             seen.add(key)
             if len(taken) == most:
                 break

@@ -37,8 +37,11 @@ class Desk:
 class ApplicationService(app_pb2_grpc.ApplicationServicer):
     """The servicer; refuses new calls once `draining` is set."""
 
-    def __init__(self, *, collector: Collector, meter: Meter, days: DayTable, resolve: Resolve, desk: Desk) -> None:
+    def __init__(
+        self, *, collector: Collector, meter: Meter, days: DayTable, resolve: Resolve, desk: Desk, peer_name: str | None = None
+    ) -> None:
         self.draining = asyncio.Event()
+        self._peer_name = peer_name
         self._collector = collector
         self._meter = meter
         self._days = days
@@ -46,8 +49,7 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
         self._desk = desk
 
     async def Post(self, request: app_pb2.PostBatch, context: Context) -> app_pb2.PostReply:  # noqa: N802  # gRPC's name
-        if self.draining.is_set():
-            await _refuse(context, grpc.StatusCode.UNAVAILABLE, "draining")
+        await self._admit(context)
         records, line_ids = request.records, request.line_id
         size = len(records.op)
         if size > MAX_RECORDS or not has_equal_columns(records, line_ids):
@@ -59,7 +61,6 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
             line_ids,
             resolve=self._resolve,
             days=self._days,
-            lane_of=self._collector.lane_of,
             now_us=time.time_ns() // 1000,
         )
         self._collector.post(rows.rows_by_lane)
@@ -75,6 +76,7 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
     async def WatchAdmission(  # noqa: N802
         self, request: app_pb2.WatchAdmissionRequest, context: Context
     ) -> AsyncIterator[app_pb2.AdmissionEvent]:
+        await self._admit(context)
         log.info("gateway %r watches the authorised list", request.gateway)
         async for event in self._desk.watch_admission(request.gateway):
             if self.draining.is_set():
@@ -82,6 +84,7 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
             yield event
 
     async def SignOn(self, request: app_pb2.SignOnRequest, context: Context) -> app_pb2.SignOnReply:  # noqa: N802
+        await self._admit(context)
         try:
             mac_key, de62, batch_no = await self._desk.sign_on(request.terminal_id)
         except NotFound as error:
@@ -93,14 +96,28 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
     async def TerminalTotals(  # noqa: N802
         self, request: app_pb2.TerminalTotalsRequest, context: Context
     ) -> app_pb2.TerminalTotalsReply:
+        await self._admit(context)
         debit_fen, debits, credit_fen, credits_ = await self._desk.totals(request.terminal_id, request.batch_no)
         return app_pb2.TerminalTotalsReply(
             debit_fen=debit_fen, debit_count=debits, credit_fen=credit_fen, credit_count=credits_
         )
 
     async def ReportLines(self, request: app_pb2.LineReport, context: Context) -> app_pb2.LineReportReply:  # noqa: N802
+        await self._admit(context)
         await self._desk.report(request)
         return app_pb2.LineReportReply()
+
+    async def _admit(self, context: Context) -> None:
+        """Refuses calls while draining and, where a name is asked for, whoever has no certificate of it.
+
+        Lines have certificates of the same authority as gateways: being signed by it is not enough to speak for all lines.
+        """
+        if self.draining.is_set():
+            await _refuse(context, grpc.StatusCode.UNAVAILABLE, "draining")
+        if self._peer_name is not None:
+            names = context.auth_context().get("x509_common_name", ())
+            if self._peer_name.encode() not in names:
+                await _refuse(context, grpc.StatusCode.PERMISSION_DENIED, "not a gateway")
 
 
 async def _refuse(context: Context, status: grpc.StatusCode, text: str) -> NoReturn:

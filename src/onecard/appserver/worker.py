@@ -5,7 +5,7 @@ What goes wrong is sorted here, and nowhere else:
 - the connection is lost during a call: whether the batch was committed is not known. The same batch is posted again on a new
   connection (exactly once by key makes that safe) until a deadline, then its rows are answered UNAVAILABLE;
 - lock time-outs, deadlocks, serialisation failures: the batch was rolled back and is posted again;
-- two rows of one account met under different cards: the cards are remembered as sharing it, the batch is split;
+- another lane used a key of the batch at the same moment: nothing was posted, and the next attempt sees the key;
 - any other error is the fault of a row: the batch is halved until that row stands alone and is answered FORMAT.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from onecard.appserver.calls import CALL, CARD, SEQ, TERMINAL, Row, RowAnswers, scatter, scatter_code
+from onecard.appserver.calls import CALL, SEQ, TERMINAL, Row, RowAnswers, scatter, scatter_code
 from onecard.appserver.queue import LaneQueue
 from onecard.kernel.codes import Result
 
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 Connection = psycopg.AsyncConnection[Any]
 Execute = Callable[[Connection, Sequence[Row]], Awaitable[RowAnswers]]
 Connect = Callable[[], Awaitable[Connection]]
-SharedAccounts = Callable[[Connection, Sequence[int]], Awaitable[dict[int, int]]]
 OnBatch = Callable[[Sequence[Row], RowAnswers, float], None]
 
 _RETRIED = (
@@ -41,10 +40,7 @@ _RETRIED = (
 )
 _RETRY_PAUSE_S = 0.02
 _RECONNECT_PAUSE_S = 0.1
-
-
-class SharedAccountError(Exception):
-    """Two rows of a batch belong to one account: nothing was posted."""
+_COLLISIONS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +48,8 @@ class WorkerLimits:
     """What a worker may take and how long it tries."""
 
     batch_rows: int = 1000
-    deadline_s: float = 15.0
-    """How long a batch in doubt is tried again, and how long a row may wait behind one, before UNAVAILABLE."""
+    deadline_s: float = 6.0
+    """How long a batch in doubt is tried again, and how long a row may wait behind one, before UNAVAILABLE; shorter than a gateway's."""
 
 
 class Worker:
@@ -68,26 +64,23 @@ class Worker:
         execute: Execute,
         limits: WorkerLimits,
         on_batch: OnBatch,
-        shared_accounts: SharedAccounts | None = None,
     ) -> None:
         self.name = name
         self.queue = queue
         self.in_hand: Sequence[Row] = ()
-        self.reconnects = 0
+        self.connects = 0
         self._connect = connect
         self._execute = execute
         self._limits = limits
         self._on_batch = on_batch
-        self._shared_accounts = shared_accounts
         self._connection: Connection | None = None
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Connects and starts to work. Raises psycopg.OperationalError when the data centre can't be reached."""
-        self._connection = await self._connect()
+    def start(self) -> None:
+        """Starts to work; it connects when there is something to do."""
         self._task = asyncio.create_task(self._run(), name=f"worker {self.name}")
 
     def wake(self) -> None:
@@ -134,13 +127,11 @@ class Worker:
         """Answers a batch, whatever it takes."""
         deadline = monotonic() + self._limits.deadline_s
         started = monotonic()
+        collisions = 0
         while True:
             try:
-                connection = self._connection or await self._reconnect()
+                connection = self._connection or await self._open()
                 answers = await self._execute(connection, rows)
-            except SharedAccountError:
-                await self._split_accounts(rows)
-                return
             except _RETRIED as error:
                 log.warning("worker %s: %s, trying again", self.name, type(error).__name__)
                 await asyncio.sleep(_RETRY_PAUSE_S)
@@ -149,6 +140,9 @@ class Worker:
                 await self._disconnect()
                 await asyncio.sleep(_RECONNECT_PAUSE_S)
             except psycopg.Error as error:
+                if isinstance(error, errors.UniqueViolation) and collisions < _COLLISIONS:
+                    collisions += 1
+                    continue
                 await self._bisect(rows, error)
                 return
             else:
@@ -178,24 +172,10 @@ class Worker:
         await self._answer(rows[:middle])
         await self._answer(rows[middle:])
 
-    async def _split_accounts(self, rows: Sequence[Row]) -> None:
-        """Learns which cards of a batch share an account, and answers it in parts that have each account once."""
-        assert self._shared_accounts is not None and self._connection is not None
-        shared = await self._shared_accounts(self._connection, [row[CARD] for row in rows])
-        if not shared:
-            await self._bisect(rows, psycopg.InternalError("an account twice in a batch, under cards that do not share it"))
-            return
-        self.queue.share_account(shared)
-        rest = LaneQueue(len(rows))
-        rest.share_account(shared)
-        rest.put(list(rows))
-        while len(rest):
-            await self._answer(rest.take(len(rows)))
-
-    async def _reconnect(self) -> Connection:
+    async def _open(self) -> Connection:
         self._connection = await self._connect()
-        self.reconnects += 1
-        log.info("worker %s: connected again", self.name)
+        self.connects += 1
+        log.info("worker %s: connected", self.name)
         return self._connection
 
     async def _disconnect(self) -> None:

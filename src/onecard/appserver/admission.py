@@ -1,0 +1,101 @@
+"""Hands the authorised list to the gateways (G2): everything at first, then each change as it happens, and a heartbeat a second.
+
+A heartbeat says that the list is current. While the directory has no connection there is none, so that a gateway with a choice
+can turn to an application server that knows.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from time import monotonic
+
+from onecard.protocol.proto import app_pb2
+from onecard.services.devices.admission import AdmissionChanges, AdmittedLine
+
+log = logging.getLogger(__name__)
+HEARTBEAT_S = 1.0
+_STALE_AFTER_S = 3.0
+_LINES_AN_EVENT = 500
+_BACKLOG_EVENTS = 10_000
+
+_Queue = asyncio.Queue[app_pb2.AdmissionEvent]
+
+
+class AdmissionHub:
+    """The list in memory and the streams that follow it."""
+
+    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self.lines: dict[int, AdmittedLine] = {}
+        self._streams: set[_Queue] = set()
+        self._heartbeat_s = heartbeat_s
+        self._loaded = asyncio.Event()
+        self._current_at = float("-inf")
+
+    def is_current(self) -> None:
+        """Says that the list is known to be current at this moment."""
+        self._current_at = monotonic()
+
+    def apply(self, changes: AdmissionChanges) -> None:
+        """Takes changes in and passes on what really differs."""
+        changed = [line for line in changes.lines if self.lines.get(line.line_id) != line]
+        removed = set(changes.removed) & self.lines.keys()
+        if changes.full:
+            removed = self.lines.keys() - {line.line_id for line in changes.lines}
+        self.lines.update((line.line_id, line) for line in changed)
+        for line_id in removed:
+            del self.lines[line_id]
+        self._loaded.set()
+        if changed or removed:
+            self._publish(changed, sorted(removed))
+
+    def _publish(self, changed: list[AdmittedLine], removed: list[int]) -> None:
+        events = [app_pb2.AdmissionEvent(lines=part) for part in _parts(changed)] or [app_pb2.AdmissionEvent()]
+        events[-1].removed_line_id.extend(removed)
+        for queue in list(self._streams):
+            if queue.qsize() + len(events) > _BACKLOG_EVENTS:
+                # It does not read: forget it, its heartbeats end with it and it will ask for everything again.
+                self._streams.discard(queue)
+                continue
+            for event in events:
+                queue.put_nowait(event)
+
+    async def watch(self, gateway: str) -> AsyncIterator[app_pb2.AdmissionEvent]:
+        """The stream of one gateway."""
+        await self._loaded.wait()
+        queue: _Queue = asyncio.Queue()
+        snapshot = list(self.lines.values())
+        self._streams.add(queue)
+        try:
+            for part in _parts(snapshot):
+                yield app_pb2.AdmissionEvent(lines=part)
+            yield app_pb2.AdmissionEvent(snapshot_end=True)
+            while queue in self._streams:
+                try:
+                    async with asyncio.timeout(self._heartbeat_s):
+                        event = await queue.get()
+                except TimeoutError:
+                    if monotonic() - self._current_at > _STALE_AFTER_S:
+                        continue
+                    event = app_pb2.AdmissionEvent()
+                yield event
+            log.warning("gateway %r does not read the authorised list", gateway)
+        finally:
+            self._streams.discard(queue)
+
+
+def _parts(lines: list[AdmittedLine]) -> Iterable[list[app_pb2.Line]]:
+    for start in range(0, len(lines), _LINES_AN_EVENT):
+        yield [_message(line) for line in lines[start : start + _LINES_AN_EVENT]]
+
+
+def _message(line: AdmittedLine) -> app_pb2.Line:
+    return app_pb2.Line(
+        line_id=line.line_id,
+        certificate_sha256=line.certificate_sha256,
+        unit_id=line.unit_id,
+        name=line.name,
+        kind=app_pb2.FRONT_END if line.front_end else app_pb2.STRAIGHT_TERMINAL,
+        refusal=int(line.refusal),  # type: ignore[arg-type]  # the same numbers, which a test compares
+        valid_until_us=line.valid_until_us,
+        terminals=[app_pb2.LineTerminal(terminal_id=t.terminal_id, tid=t.tid, mid=t.mid) for t in line.terminals],
+    )

@@ -1,0 +1,153 @@
+"""One application server: its parts put together, listening, and drained when it is told to end."""
+
+import asyncio
+import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg
+
+from onecard.appserver.admission import AdmissionHub
+from onecard.appserver.collector import Collector
+from onecard.appserver.dates import DayTable
+from onecard.appserver.desk import DjangoDesk
+from onecard.appserver.directory import DirectoryKeeper
+from onecard.appserver.figures import FigureWriter
+from onecard.appserver.http import serve_http
+from onecard.appserver.meter import Meter, build_registry
+from onecard.appserver.service import ApplicationService, Desk
+from onecard.appserver.statements import enquire, posting_of, totals_of
+from onecard.appserver.worker import WorkerLimits
+from onecard.kernel.clock import Clock, SystemClock
+from onecard.kernel.errors import InvalidInput
+from onecard.protocol.proto import app_pb2_grpc
+
+log = logging.getLogger(__name__)
+_HEALTHY_WITHIN_S = 5.0
+_MAX_MESSAGE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """Certificate, key and the authority that the peer's certificate must come from, as PEM."""
+
+    certificate: bytes
+    key: bytes
+    authority: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSettings:
+    """What one application server is told at its start."""
+
+    listen: str
+    """`unix:/path` or `host:port`; the latter needs `tls`."""
+    dsn: str
+    name: str = field(default_factory=socket.gethostname)
+    tls: Tls | None = None
+    metrics_port: int | None = None
+    queue_rows: int = 20_000
+    """Rows that may wait for one lane; what comes over it is answered BUSY."""
+    drain_s: float = 20.0
+    limits: WorkerLimits = field(default_factory=WorkerLimits)
+    figures_every_s: float = 2.0
+
+
+class AppServer:
+    """One application server in this process and event loop."""
+
+    def __init__(self, settings: AppSettings, *, clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
+        self.settings = settings
+        self.meter = Meter()
+        self.days = DayTable()
+        self.hub = AdmissionHub()
+        self.directory = DirectoryKeeper(settings.dsn, hub=self.hub, days=self.days, clock=clock)
+        self.collector = Collector(
+            posting_of,
+            enquire=enquire,
+            queue_rows=settings.queue_rows,
+            limits=settings.limits,
+            connect=self._connect,
+            on_batch=self.meter.on_batch,
+        )
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="desk")
+        desk = DjangoDesk(self._threads)
+        self.service = ApplicationService(
+            collector=self.collector,
+            meter=self.meter,
+            days=self.days,
+            resolve=self.directory.posts.resolve,
+            desk=Desk(
+                sign_on=desk.sign_on, report=desk.report, totals=totals_of(self._connect), watch_admission=self.hub.watch
+            ),
+            peer_name=None if settings.tls is None else "gateway",
+        )
+        self._figures = FigureWriter(
+            settings.name,
+            meter=self.meter,
+            collector=self.collector,
+            units_of=self.directory.units_of,
+            connect=self._connect,
+            clock=clock,
+            interval_s=settings.figures_every_s,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: grpc.aio.Server | None = None
+        self._http: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Loads the directory, then listens."""
+        self._tasks = [asyncio.create_task(self.directory.run()), asyncio.create_task(self._figures.run())]
+        await self.directory.loaded.wait()
+        server = grpc.aio.server(
+            options=[("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", _MAX_MESSAGE)]
+        )
+        app_pb2_grpc.add_ApplicationServicer_to_server(self.service, server)  # type: ignore[no-untyped-call]
+        self._listen(server)
+        await server.start()
+        self._server = server
+        if self.settings.metrics_port is not None:
+            registry = build_registry(self.meter, self.collector)
+            self._http = await serve_http(self.settings.metrics_port, registry=registry, healthy=self.healthy)
+        log.info("application server %r listens on %s", self.settings.name, self.settings.listen)
+
+    def healthy(self) -> bool:
+        """Whether it takes calls and its directory is current."""
+        return not self.service.draining.is_set() and self.directory.age_s() < _HEALTHY_WITHIN_S
+
+    async def stop(self) -> None:
+        """Refuses what is new, answers what was taken in, closes."""
+        self.service.draining.set()
+        if not await self.collector.drain(timeout_s=self.settings.drain_s):
+            log.error("not everything was answered in %.0f s", self.settings.drain_s)
+        if self._server is not None:
+            await self._server.stop(1.0)
+        await self.collector.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._http is not None:
+            self._http.close()
+        self._threads.shutdown()
+        log.info("application server %r has ended", self.settings.name)
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(
+            self.settings.dsn, autocommit=True, connect_timeout=5, application_name="onecard app"
+        )
+
+    def _listen(self, server: grpc.aio.Server) -> None:
+        address, tls = self.settings.listen, self.settings.tls
+        if address.startswith("unix:"):
+            Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+            server.add_insecure_port(address)
+            return
+        if tls is None:
+            raise InvalidInput(f"监听 {address} 需要证书", f"listening on {address} needs a certificate")
+        credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)], tls.authority, require_client_auth=True)
+        server.add_secure_port(address, credentials)
