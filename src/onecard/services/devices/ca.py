@@ -1,7 +1,7 @@
 """The platform's own certificate authority: its root, server certificates, and the lines' client certificates (G1, G2).
 
-Everything is EC P-256. The key file is 0600 and made once, also when two processes start at the same moment. A certificate says only
-which line it is; whether that line may speak is decided by the authorised list at every moment: there is no revocation list.
+All keys are EC P-256. The key file is 0600 and made once, also when two processes start at the same moment. A certificate says
+only which line it is; whether that line may speak is decided by the authorised list at every moment: there is no revocation list.
 """
 
 import os

@@ -6,6 +6,7 @@ are kept by the triggers in `sql/limits.sql`; what needs more than one row is in
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from onecard.services.operators.choices import (
@@ -49,7 +50,7 @@ class Operator(models.Model):
         verbose_name_plural = _("运营单位")
         ordering = ("id",)
         constraints = (
-            models.UniqueConstraint(Q(parent__isnull=True), condition=Q(parent__isnull=True), name="operator_one_root"),
+            models.UniqueConstraint(Coalesce("parent", 0), condition=Q(parent__isnull=True), name="operator_one_root"),
             models.CheckConstraint(condition=Q(child_count__range=(0, MAX_CHILDREN)), name="operator_child_limit"),
             models.CheckConstraint(condition=Q(parent__isnull=True) | Q(child_count=0), name="operator_two_levels"),
             models.CheckConstraint(condition=Q(unit_count__range=(0, MAX_UNITS)), name="operator_unit_limit"),
