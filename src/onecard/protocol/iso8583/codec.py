@@ -39,6 +39,8 @@ _FINANCIAL = {
     ("0200", "00", "00", "36"): Operation.ADVICE,
     ("0400", "00", "00", "22"): Operation.REVERSAL,
     ("0400", "20", "00", "23"): Operation.REVERSAL,
+    ("0400", "20", "00", "25"): Operation.REVERSAL,
+    ("0400", "00", "00", "36"): Operation.REVERSAL,
 }
 _NAMES_ORIGINAL = (Operation.VOID, Operation.REFUND)
 _DETAIL_CODES = ("000",)
