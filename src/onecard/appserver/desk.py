@@ -11,14 +11,9 @@ _T = TypeVar("_T")
 
 
 class DjangoDesk:
-    """Calls the services' api in threads of its own, each with its own connection."""
+    """Calls the services' api in threads of its own, each with its own connection. Django must be set up."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
-        import django
-        from django.apps import apps
-
-        if not apps.ready:
-            django.setup()
         self._threads = threads
 
     async def sign_on(self, terminal_id: int) -> tuple[bytes, bytes, int]:

@@ -6,12 +6,17 @@ import signal
 import socket
 from contextlib import suppress
 
+from typing import TYPE_CHECKING
+
 import uvloop
 
-from onecard.appserver.server import AppServer, AppSettings, Tls
+from onecard.datacenter import dj
 from onecard.datacenter.dsn import app_dsn
 from onecard.datacenter.home import Home
 from onecard.kernel.clock import SystemClock
+
+if TYPE_CHECKING:
+    from onecard.appserver.server import AppSettings, Tls
 
 
 def run(*, listen: str = "", dsn: str = "", metrics_port: int = 0, name: str = "", queue_rows: int = 20_000) -> None:
@@ -20,6 +25,9 @@ def run(*, listen: str = "", dsn: str = "", metrics_port: int = 0, name: str = "
     Without `listen` it is reached at the unix socket `app.sock` of the home; `host:port` is served with mutual TLS under the
     platform's authority, to gateways only. Without `dsn` the data centre is the home's. `metrics_port` 0: no metrics.
     """
+    dj.setup()
+    from onecard.appserver.server import AppSettings
+
     home = Home.from_environment()
     address = listen or f"unix:{home.run_dir / 'app.sock'}"
     settings = AppSettings(
@@ -33,8 +41,10 @@ def run(*, listen: str = "", dsn: str = "", metrics_port: int = 0, name: str = "
     uvloop.run(serve(settings))
 
 
-async def serve(settings: AppSettings) -> None:
+async def serve(settings: "AppSettings") -> None:
     """Serves until SIGTERM or SIGINT."""
+    from onecard.appserver.server import AppServer
+
     server = AppServer(settings)
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -57,7 +67,8 @@ async def serve(settings: AppSettings) -> None:
     await server.stop()
 
 
-def _tls(home: Home) -> Tls:
+def _tls(home: Home) -> "Tls":
+    from onecard.appserver.server import Tls
     from onecard.services.devices.ca import CertificateAuthority
 
     authority = CertificateAuthority.load_or_create(home.tls_dir)

@@ -98,7 +98,7 @@ class AppServer:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._server: grpc.aio.Server | None = None
-        self._http: asyncio.Server | None = None
+        self.http: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Loads the directory, then listens."""
@@ -113,7 +113,7 @@ class AppServer:
         self._server = server
         if self.settings.metrics_port is not None:
             registry = build_registry(self.meter, self.collector)
-            self._http = await serve_http(self.settings.metrics_port, registry=registry, healthy=self.healthy)
+            self.http = await serve_http(self.settings.metrics_port, registry=registry, healthy=self.healthy)
         log.info("application server %r listens on %s", self.settings.name, self.settings.listen)
 
     def healthy(self) -> bool:
@@ -131,8 +131,8 @@ class AppServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._http is not None:
-            self._http.close()
+        if self.http is not None:
+            self.http.close()
         self._threads.shutdown()
         log.info("application server %r has ended", self.settings.name)
 
