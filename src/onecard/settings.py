@@ -18,6 +18,7 @@ _APPS = [
     "onecard.services.devices",
     "onecard.services.purses",
     "onecard.services.settlement",
+    "onecard.services.monitoring",
 ]
 INSTALLED_APPS = [app for app in _APPS if not app.startswith("onecard.") or importlib.util.find_spec(app) is not None]
 

@@ -3,17 +3,21 @@
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from onecard.cli.dispatch import Entry, load, page, show, typer_main, wants_help
 from onecard.kernel.errors import InvalidInput
 
 # Each `run` states its options in its signature; what it writes to the log goes to stderr.
 ROLES = {
-    "gateway": Entry("统一接入网关：终端与前置机由此接入", "the unified access gateway", "onecard.gateway.server:run"),
-    "app": Entry("应用服务器：受理并记账", "the application server", "onecard.appserver.server:run"),
+    "gateway": Entry("统一接入网关：终端与前置机由此接入", "the unified access gateway", "onecard.cli.serve:gateway"),
+    "app": Entry("应用服务器：受理并记账", "the application server", "onecard.appserver.main:run"),
     "web": Entry("管理中心网页", "the management centre in a browser", "onecard.consoles.server:run"),
     "worker": Entry(
-        "后台任务：日切、清分、结算", "background work: day cut, clearing, settlement", "onecard.services.settlement.worker:run"
+        "后台任务：日切、清分、结算", "background work: day cut, clearing, settlement", "onecard.services.worker:run"
     ),
 }
 _NEEDS_DATABASE = {"app", "web", "worker"}
@@ -28,8 +32,48 @@ def main(words: Sequence[str]) -> None:
     if role not in ROLES:
         raise InvalidInput(f"没有角色 {role}（{'、'.join(ROLES)}）", f"there is no role {role} ({', '.join(ROLES)})")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    if role in _NEEDS_DATABASE and not {"-h", "--help"} & set(words):
-        from onecard.datacenter import prepared
+    if role in _NEEDS_DATABASE:
+        from onecard.datacenter import dj, prepared
 
-        prepared.ensure_embedded()
+        if not {"-h", "--help"} & set(words):
+            prepared.ensure_embedded()
+        dj.setup()
     typer_main(load(ROLES[role].target), words[1:], prog_name=f"onecard serve {role}")
+
+
+def gateway(
+    app: Annotated[
+        list[str] | None, typer.Option(help="应用服务器地址，可多个，默认为本机 Application servers, unix:/path or host:port.")
+    ] = None,
+    tls_dir: Annotated[Path | None, typer.Option(help="证书目录 Folder of ca.pem, gateway.pem and gateway.key.")] = None,
+    native_port: Annotated[int, typer.Option(help="自有协议端口 Port of the native protocol.")] = 8444,
+    iso_port: Annotated[int, typer.Option(help="ISO 8583 端口 Port of ISO 8583.")] = 8583,
+    metrics_port: Annotated[int, typer.Option(help="指标端口 Port of the metrics.")] = 9464,
+    host: Annotated[str, typer.Option(help="监听地址 Address to listen at.")] = "0.0.0.0",  # noqa: S104 (terminals come from outside)
+    name: Annotated[str, typer.Option(help="本网关名称 Name of this gateway.")] = "",
+) -> None:
+    """统一接入网关 The unified access gateway, until SIGTERM or SIGINT; then it finishes what is in flight."""
+    from onecard.datacenter.home import Home
+    from onecard.gateway.main import run
+
+    home = Home.from_environment()
+    apps = app or [f"unix:{home.run_dir / 'app.sock'}"]
+    if tls_dir is None:
+        tls_dir = home.tls_dir
+        _have_certificate(tls_dir)
+    ports = {"native_port": native_port, "iso_port": iso_port, "metrics_port": metrics_port}
+    run(app=apps, tls_dir=tls_dir, host=host, name=name, **ports)
+
+
+def _have_certificate(tls_dir: Path) -> None:
+    """On the machine of the platform's own authority the gateway's certificate is made when it is missing or about to end."""
+    if not (tls_dir / "ca.key").exists():
+        if not (tls_dir / "gateway.pem").exists():
+            raise InvalidInput(
+                f"{tls_dir} 没有网关证书：请用 --tls-dir 指明", f"{tls_dir} holds no gateway certificate: say --tls-dir"
+            )
+        return
+    from onecard.kernel.clock import SystemClock
+    from onecard.services.devices.ca import CertificateAuthority
+
+    CertificateAuthority.load_or_create(tls_dir).ensure_server(tls_dir, now=SystemClock().now())
