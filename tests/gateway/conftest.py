@@ -1,6 +1,7 @@
 """Fixtures of the gateway's tests: one authority a session, one house a test."""
 
 import pytest
+import uvloop
 
 from tests.gateway.harness import House
 from tests.gateway.pki import Authority
@@ -16,3 +17,8 @@ async def house(authority, tmp_path):
     house = House(authority, tmp_path)
     yield house
     await house.stop()
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The loop the gateway runs on."""
+    return {"uvloop": uvloop.new_event_loop}

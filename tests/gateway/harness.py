@@ -1,6 +1,7 @@
 """A gateway in this process before a fake application server, with lines for tests to use."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,14 +108,12 @@ async def _sync(close) -> None:
 
 async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    try:
+    with contextlib.suppress(OSError, TimeoutError):
         await asyncio.wait_for(writer.wait_closed(), 2)
-    except (OSError, TimeoutError):
-        pass
 
 
 async def until(condition, seconds: float = 5.0) -> None:
     """Wait for something no event tells of."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)

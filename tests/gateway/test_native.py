@@ -44,7 +44,11 @@ async def test_records_reach_the_application_server_with_the_proven_line_and_ans
     assert list(answers.code) == [0, 0, 0]
     assert list(answers.balance_fen) == [99_750] * 3
     assert len(set(answers.transfer_id)) == 3
-    assert [(r["line_id"], r["terminal_id"], r["terminal_seq"]) for r in house.app.records] == [(1, 10, 5), (1, 10, 6), (1, 10, 7)]
+    assert [(r["line_id"], r["terminal_id"], r["terminal_seq"]) for r in house.app.records] == [
+        (1, 10, 5),
+        (1, 10, 6),
+        (1, 10, 7),
+    ]
 
 
 async def test_a_thousand_records_in_many_submits_are_answered_each_with_its_own_answers(house: House):

@@ -53,6 +53,7 @@ class AppServers:
         self._gateway = gateway
         self._counters = counters
         self._apps = [_connect(address, tls_dir) for address in addresses]
+        self._complained_at = float("-inf")
         self._watched = random.randrange(len(self._apps))  # noqa: S311 - spreading, not a secret
 
     async def post(self, batch: PostBatch, *, deadline_s: float) -> PostReply:
@@ -76,7 +77,7 @@ class AppServers:
                 if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                     raise AppBusyError from None
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                    _log.warning("application server %s: %s %s", app.address, error.code().name, error.details())
+                    self._complain(app.address, error)
                     raise AppUnavailableError from None
                 app.rests_until = loop.time() + _REST_S
             finally:
@@ -103,6 +104,13 @@ class AppServers:
         """Close all channels."""
         for app in self._apps:
             await app.channel.close(None)
+
+    def _complain(self, address: str, error: grpc.aio.AioRpcError) -> None:
+        """One line a second at most: a server in trouble fails every call."""
+        now = asyncio.get_running_loop().time()
+        if now - self._complained_at > 1.0:
+            self._complained_at = now
+            _log.warning("application server %s: %s %s", address, error.code().name, error.details())
 
     def _choose(self, now: float) -> _App:
         return min(self._apps, key=lambda app: (app.rests_until > now, app.in_flight))

@@ -194,7 +194,8 @@ class Gateway:
         halted = age > self.settings.admission.posting_s
         if halted != self.uplink.halted:
             self.uplink.halted = halted
-            _log.warning("posting %s: the authorised list is %.1f s old", "halted" if halted else "goes on", age)
+            level = logging.WARNING if halted else logging.INFO
+            _log.log(level, "posting %s: the authorised list is %.1f s old", "halted" if halted else "goes on", age)
 
     async def _await_list(self) -> None:
         try:

@@ -152,9 +152,10 @@ class Iso8583Terminal:
             codes = [answer.de62[i : i + 2].decode() for i in range(0, len(answer.de62), 2)] if answer else []
             if answer is None or answer.de39 != "00" or len(codes) != len(group):
                 raise LineDown("脱机交易上送未完成", "The offline upload was not taken")
+            results = [result_of(code) for code in codes]
             self._journal.answer(
-                (self.terminal_id, record.terminal_seq, int(result_of(code) or Result.FORMAT), 0, 0)
-                for record, code in zip(group, codes, strict=True)
+                (self.terminal_id, record.terminal_seq, int(Result.FORMAT if result is None else result), 0, 0)
+                for record, result in zip(group, results, strict=True)
             )
             done += len(group)
         return done

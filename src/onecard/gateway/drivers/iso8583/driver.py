@@ -1,5 +1,7 @@
 """The ISO 8583 driver: what its sessions share."""
 
+import asyncio
+
 from onecard.gateway.admission import AdmittedLine
 from onecard.gateway.drivers.base import Services, Wire
 from onecard.gateway.drivers.iso8583.keys import WorkingKeys
@@ -8,6 +10,8 @@ from onecard.kernel.codes import Result
 from onecard.protocol.iso8583.answers import AnswerClock
 from onecard.protocol.iso8583.times import MomentCache
 
+_CALLS = 32
+
 
 class IsoDriver:
     """A Driver (see drivers/base.py)."""
@@ -15,7 +19,7 @@ class IsoDriver:
     name = "iso8583"
 
     def __init__(self) -> None:
-        self.shared = Shared(keys=WorkingKeys(), moments=MomentCache(), clock=AnswerClock())
+        self.shared = Shared(keys=WorkingKeys(), moments=MomentCache(), clock=AnswerClock(), calls=asyncio.Semaphore(_CALLS))
 
     def open_session(self, wire: Wire, line: AdmittedLine, services: Services) -> IsoSession:
         return IsoSession(wire, line, services, self.shared)

@@ -50,6 +50,8 @@ class Shared:
     keys: WorkingKeys
     moments: MomentCache
     clock: AnswerClock
+    calls: asyncio.Semaphore
+    """How many sign-ons and settlements may be under way, so that a city signing on does not bury the application server."""
 
 
 class IsoSession:
@@ -192,9 +194,10 @@ class IsoSession:
 
     async def _sign_on(self, message: Network, terminal_id: int) -> None:
         try:
-            reply = await self._services.apps.call(
-                lambda stub, timeout: stub.SignOn(SignOnRequest(terminal_id=terminal_id), timeout=timeout), deadline_s=_CALL_S
-            )
+            async with self._shared.calls:
+                reply = await self._services.apps.call(
+                    lambda stub, timeout: stub.SignOn(SignOnRequest(terminal_id=terminal_id), timeout=timeout), deadline_s=_CALL_S
+                )
             self._shared.keys.put(terminal_id, reply.mac_key)
             answer = build.build_sign_on_answer(message, moment=self._moment(), batch_no=reply.batch_no, de62=reply.de62)
             self._send(answer)
@@ -206,9 +209,10 @@ class IsoSession:
         request = TerminalTotalsRequest(terminal_id=terminal_id, batch_no=message.batch_no)
         platform, result = message.totals, Balanced.ERROR
         try:
-            reply = await self._services.apps.call(
-                lambda stub, timeout: stub.TerminalTotals(request, timeout=timeout), deadline_s=_CALL_S
-            )
+            async with self._shared.calls:
+                reply = await self._services.apps.call(
+                    lambda stub, timeout: stub.TerminalTotals(request, timeout=timeout), deadline_s=_CALL_S
+                )
             platform = Totals(
                 debit_fen=reply.debit_fen,
                 debit_count=reply.debit_count,
