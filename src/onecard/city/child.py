@@ -4,6 +4,7 @@ The kernel is told to send SIGTERM when the supervisor dies, so that no role is 
 """
 
 import ctypes
+import importlib
 import os
 import signal
 import sys
@@ -22,9 +23,8 @@ def main() -> None:
     """Bind this process to its parent, then become the command."""
     die_with_parent(int(sys.argv[1]))
     sys.argv = ["onecard", *sys.argv[2:]]
-    from onecard.cli.main import main as command
-
-    command()
+    # By name: the command stands above every tier, this one included, and nothing here needs more of it than to be called.
+    importlib.import_module("onecard.cli.main").main()
 
 
 if __name__ == "__main__":

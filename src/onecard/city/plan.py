@@ -39,7 +39,7 @@ class CardTypePlan:
 class MerchantPlan:
     name: str
     terminals: int
-    drivers: str = "native"
+    driver: str = "native"
     public: bool = False
     fee_per_mille: int = 0
     fee_per_item_fen: int = 0

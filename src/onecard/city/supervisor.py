@@ -107,6 +107,11 @@ class Supervisor:
             if child.process is None and now >= child.due_at:
                 self._spawn(child)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no role is in its care."""
+        return not self._children
+
     def pid(self, name: str) -> int | None:
         """The process number of a role while it runs."""
         process = self._children[name].process

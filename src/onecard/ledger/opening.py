@@ -13,6 +13,8 @@ from onecard.kernel.numbers import account_lane
 CHUNK = 10_000
 _COPY = """COPY ledger.opening_row (job, account_no, card_no, holder_id, public_fen, private_fen, private_unit, operator_id, unit_id,
 card_type_id, valid_until, medium, card_status) FROM STDIN"""
+# Cast, because a connection of Django's sends every number as an integer.
+_OPEN = "SELECT o_opened, o_skipped, o_more FROM ledger.open_accounts(%s::bigint, %s::smallint, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def open_accounts(
     for lane in sorted(lanes):
         more = True
         while more:
-            result = connection.execute("SELECT o_opened, o_skipped, o_more FROM ledger.open_accounts(%s, %s, %s)", (job, lane, CHUNK))
+            result = connection.execute(_OPEN, (job, lane, CHUNK))
             row_of = result.fetchone()
             assert row_of is not None
             opened, skipped, more = opened + row_of[0], skipped + row_of[1], row_of[2]
