@@ -1,4 +1,4 @@
-"""Fixtures of all areas: a server for the session, a migrated database of its own for each test that asks, homes that PostgreSQL can reach.
+"""Fixtures of all areas: the session's server, a migrated database for each test that asks, homes PostgreSQL can reach.
 
 The environment is set before anything of ours is imported, so that no test can touch the machine's own installation.
 """

@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class TestServer:
-    """A server and how to reach it: `admin_dsn` is its superuser's, `password` that of both roles where the server asks for one."""
+    """A server: `admin_dsn` is its superuser's, `password` that of both roles where the server asks for one."""
 
     __test__ = False
 

@@ -17,7 +17,8 @@ from onecard.kernel.errors import InvalidInput
 class Entry:
     """A word of the command: what it is for, and `module:attribute` of what answers to it.
 
-    That is a Typer application, a function to make one from, or, where it is called `main`, a function that takes the rest of the words.
+    That is a Typer application, a function to make one from, or, where it is called `main`, a function that takes the rest
+    of the words.
     """
 
     zh: str

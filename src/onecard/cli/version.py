@@ -11,6 +11,5 @@ def version() -> None:
     """版本 The versions of this program, of Python and of the embedded PostgreSQL."""
     from onecard.datacenter import binaries
 
-    show(
-        f"onecard {__version__}\npython {platform.python_version()} ({sys.executable})\npostgresql {binaries.version()} (embedded)"
-    )
+    parts = (f"python {platform.python_version()} ({sys.executable})", f"postgresql {binaries.version()} (embedded)")
+    show("\n".join((f"onecard {__version__}", *parts)))

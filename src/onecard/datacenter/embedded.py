@@ -58,7 +58,7 @@ class EmbeddedServer:
         return self.home.run_dir / "pg"
 
     def dsn(self, *, user: str, database: str = DATABASE) -> str:
-        """The connection string of a role. The server believes who the operating system says is calling, so there is no password."""
+        """The DSN of a role; without a password, since the server believes who the operating system says is calling."""
         return make_conninfo(host=str(self.socket_dir), user=user, dbname=database)
 
     def admin_dsn(self, database: str = "postgres") -> str:
@@ -162,7 +162,7 @@ class EmbeddedServer:
         return self.home.log_dir / "postgres"
 
     def _initialise(self, programs: Path, user: ServerUser) -> None:
-        """Make the data folder aside and give it its name when it is whole, so that a killed initdb leaves nothing to trip over."""
+        """Make the data folder aside and name it when it is whole: a killed initdb leaves nothing to trip over."""
         aside = self.home.path / "pgdata.new"
         shutil.rmtree(aside, ignore_errors=True)
         self._own(aside, user)
@@ -230,9 +230,10 @@ class EmbeddedServer:
         if found is None or found == binaries.major():
             return
         raise Unavailable(
-            f"数据目录 {self.home.pg_data} 属于 PostgreSQL {found}，本程序内嵌 PostgreSQL {binaries.major()}：请用原版本 onecard db backup 备份后在新的 ONECARD_HOME 恢复",
-            f"the data folder {self.home.pg_data} is PostgreSQL {found}'s and this program carries PostgreSQL {binaries.major()}: back it up"
-            " with the version that made it (onecard db backup) and restore it in a new ONECARD_HOME",
+            f"数据目录 {self.home.pg_data} 属于 PostgreSQL {found}，本程序内嵌 PostgreSQL {binaries.major()}："
+            "请用原版本备份（onecard db backup），再在新的 ONECARD_HOME 恢复",
+            f"the data folder {self.home.pg_data} is PostgreSQL {found}'s and this program carries PostgreSQL {binaries.major()}:"
+            " back it up with the version that made it (onecard db backup) and restore it in a new ONECARD_HOME",
         )
 
     @contextmanager

@@ -86,7 +86,7 @@ class Home:
             own_folder(private, 0o700)
 
     def secret(self, name: str) -> str:
-        """A random secret of this installation, made at its first use and the same ever after, also under concurrent first uses."""
+        """A random secret of this installation, made at its first use and the same ever after."""
         file = self.secrets_dir / name
         if not file.exists():
             self.prepare()
@@ -95,7 +95,7 @@ class Home:
 
 
 def _refuse_foreign_folder(folder: Path) -> None:
-    """A folder that holds something and is not marked as a home is not taken: with `ONECARD_HOME=/var` we would close /var/log."""
+    """What holds something and is not marked as a home is not taken: with `ONECARD_HOME=/var` we would close /var/log."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """The one path of migrations: Django's migrations as the owner, then the ledger's functions, then the application's grants.
 
-Forward only. Functions are `CREATE OR REPLACE` and applied at every migration, so a database has the functions of the program that
-migrated it last. Concurrent callers wait for one another.
+Forward only. Functions are `CREATE OR REPLACE` and applied at every migration, so a database has the functions of the program
+that migrated it last. Concurrent callers wait for one another.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ Progress = Callable[[str], None]
 def migrate(owner_dsn: str, *, password: str | None = None, progress: Progress = lambda line: None) -> None:
     """Bring a database to this program's schema.
 
-    `password` is the application role's, where it is ours to keep (on a server given by a DSN). Raises Unavailable where the server
-    is too old or too new, or where the database was migrated by a newer program.
+    `password` is the application role's, where it is ours to keep (on a server given by a DSN). Raises Unavailable where the
+    server is too old or too new, or where the database was migrated by a newer program.
     """
     with psycopg.connect(owner_dsn, autocommit=True) as connection:
         require_supported_server(connection)
@@ -102,10 +102,7 @@ def _refuse_newer_database(executor: Any) -> None:
 
 
 def _apply_functions(connection: "psycopg.Connection[Any]") -> None:
-    try:
-        from onecard.ledger.sql import function_files
-    except ImportError:
-        return
+    from onecard.ledger.sql import function_files
 
     for file in function_files():
         connection.execute(file.read_text(encoding="utf-8").encode())

@@ -1,4 +1,4 @@
-"""The yardstick of every measurement: `pgbench -M prepared` (TPC-B) on the same server, durable, best of several client counts."""
+"""The yardstick of every measurement: `pgbench -M prepared` (TPC-B) on the same server, best of several client counts."""
 
 import os
 import re
@@ -29,7 +29,10 @@ class Baseline:
 
 
 def best_tps(server: str, *, seconds: int = 5, scale: int = 20, clients: Sequence[int] = CLIENTS) -> float:
-    """Transactions a second of the best of several client counts, `seconds` each; `server` is a DSN of a role that may create databases."""
+    """Transactions a second of the best of several client counts, `seconds` each.
+
+    `server` is the DSN of a role that may create databases, such as `dsn.owner_dsn()`.
+    """
     return best(server, seconds=seconds, scale=scale, clients=clients).tps
 
 

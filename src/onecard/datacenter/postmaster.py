@@ -1,4 +1,4 @@
-"""Is a data folder's server alive? The pid file alone does not tell: the number may be a zombie's, or another process's by now."""
+"""Is a data folder's server alive? Its pid file does not tell: the number may be a zombie's, or another process's by now."""
 
 import os
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ def read_pid_file(pg_data: Path) -> PidFile | None:
 def remove_stale_pid_file(pg_data: Path) -> None:
     """Remove the pid file of a server that is no more. Call under the home's lock.
 
-    PostgreSQL would keep away from a living process of the same user, whatever that is. Two servers on one folder stay impossible:
-    the new one still refuses while a process of the old one holds the folder's shared memory.
+    PostgreSQL would keep away from a living process of the same user, whatever that is. Two servers on one folder stay
+    impossible: the new one still refuses while a process of the old one holds the folder's shared memory.
     """
     found = read_pid_file(pg_data)
     if found is None or not found.is_alive:

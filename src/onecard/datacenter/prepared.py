@@ -13,7 +13,7 @@ def start(home: Home | None = None) -> None:
 
 
 def ensure(home: Home | None = None, *, progress: Progress = lambda line: None) -> None:
-    """Start the server and bring the database to this program's schema. Quick where both are so already (some tenths of a second)."""
+    """Start the server and bring the database to this program's schema. Quick where both are so already."""
     home = home or Home.from_environment()
     start(home)
     password = None if dsn.is_embedded() else home.secret(dsn.APPLICATION_PASSWORD)

@@ -39,7 +39,8 @@ def server_user(pg_data: Path) -> ServerUser:
     entry = _find(_SYSTEM_USER) or _create(_SYSTEM_USER) or _find(_FALLBACK_USER)
     if entry is None:
         raise Unavailable(
-            "PostgreSQL 不能以 root 运行，且无法建立系统用户 onecard；请执行 useradd --system onecard，或设置 ONECARD_POSTGRES_USER",
+            "PostgreSQL 不能以 root 运行，且无法建立系统用户 onecard；请执行 useradd --system onecard"
+            "，或设置 ONECARD_POSTGRES_USER",
             "PostgreSQL does not run as root and the system user onecard could not be created: run `useradd --system onecard`"
             " or set ONECARD_POSTGRES_USER",
         )
@@ -56,7 +57,7 @@ def require_reachable(folder: Path, user: ServerUser) -> None:
         if not found.st_mode >> shift & 1:
             raise Unavailable(
                 f"PostgreSQL 的用户 {user.name} 无法进入 {parent}；请将 ONECARD_HOME 设在其他位置，例如 /var/lib/onecard",
-                f"PostgreSQL's user {user.name} may not pass {parent}: set ONECARD_HOME to another place, such as /var/lib/onecard",
+                f"PostgreSQL's user {user.name} may not pass {parent}: set ONECARD_HOME elsewhere, such as /var/lib/onecard",
             )
 
 
@@ -64,7 +65,7 @@ def _named(name: str) -> pwd.struct_passwd:
     entry = _find(name)
     if entry is None or entry.pw_uid == 0:
         raise InvalidInput(
-            f"ONECARD_POSTGRES_USER：用户 {name} 不可用", f"ONECARD_POSTGRES_USER: {name} is not a user the server can run as"
+            f"ONECARD_POSTGRES_USER：用户 {name} 不可用", f"ONECARD_POSTGRES_USER: the server cannot run as {name}"
         )
     return entry
 
