@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CentreConfig(AppConfig):
-    """Registers what the centre's audit log watches, once all models are there."""
+    """Registers what the audit log watches by itself, once all models are there."""
 
     name = "onecard.consoles.centre"
     label = "centre"
@@ -13,6 +13,6 @@ class CentreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from onecard.consoles.centre.audit import watch_models
+        from onecard.consoles.centre.audit import watch_users
 
-        watch_models()
+        watch_users()

@@ -16,7 +16,7 @@ class StaffAccount(models.Model):
         verbose_name = _("staff account")
         verbose_name_plural = _("staff accounts")
         # Pages ask for these capabilities, roles are sets of them (roles.py): fewer and plainer than four rights a model.
-        permissions = [
+        permissions = (
             ("view_directory", "See operators, units, merchants, terminals, lines and card types"),
             ("change_directory", "Change operators, units, merchants, terminals, lines and card types"),
             ("view_accounts", "See accounts, purses, cards and statements"),
@@ -26,4 +26,37 @@ class StaffAccount(models.Model):
             ("run_settlement", "Cut the day and settle"),
             ("view_audit", "Read the audit log"),
             ("manage_staff", "Manage the staff and their roles"),
-        ]
+        )
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
+class LedgerAccount(models.Model):
+    """An account of the ledger, as far as the audit log needs one to name."""
+
+    account_no = models.BigIntegerField(_("Account"), primary_key=True)
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        db_table = 'ledger"."account'
+        verbose_name = verbose_name_plural = _("Account")
+
+    def __str__(self) -> str:
+        return str(self.account_no)
+
+
+class LedgerCard(models.Model):
+    """A card of the ledger, as far as the audit log needs one to name."""
+
+    card_no = models.BigIntegerField(_("Card"), primary_key=True)
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        db_table = 'ledger"."card'
+        verbose_name = verbose_name_plural = _("Card")
+
+    def __str__(self) -> str:
+        return str(self.card_no)

@@ -27,5 +27,38 @@ def _asks(capability: Can) -> Callable[[HttpRequest], bool]:
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Groups and pages, in the order of a working day: watch, organise, look up, settle, check."""
     return [
-        {"items": [_item(_("Home"), "monitoring", "index")]},
+        {
+            "items": [
+                _item(_("Home"), "monitoring", "index"),
+                _item(_("Operator tree"), "account_tree", "centre_tree", Can.VIEW_DIRECTORY),
+            ]
+        },
+        {
+            "title": _("Money"),
+            "items": [
+                _item(_("Transactions"), "receipt_long", "centre_transactions", Can.VIEW_TRANSACTIONS),
+                _item(_("Accounts"), "account_balance_wallet", "centre_accounts", Can.VIEW_ACCOUNTS),
+                _item(_("Settlement runs"), "balance", "centre_runs", Can.VIEW_SETTLEMENT),
+                _item(_("Deny list"), "block", "centre_deny_list", Can.VIEW_ACCOUNTS),
+                _item(_("Quarantine"), "report", "centre_quarantine", Can.VIEW_TRANSACTIONS),
+            ],
+        },
+        {
+            "title": _("Organisation"),
+            "items": [
+                _item(_("Operators"), "corporate_fare", "operators_operator_changelist", Can.VIEW_DIRECTORY),
+                _item(_("Units"), "apartment", "operators_unit_changelist", Can.VIEW_DIRECTORY),
+                _item(_("Merchants"), "storefront", "operators_merchant_changelist", Can.VIEW_DIRECTORY),
+                _item(_("Card types"), "credit_card", "operators_cardtype_changelist", Can.VIEW_DIRECTORY),
+                _item(_("Terminals"), "point_of_sale", "devices_terminal_changelist", Can.VIEW_DIRECTORY),
+                _item(_("Lines"), "lan", "devices_line_changelist", Can.VIEW_DIRECTORY),
+            ],
+        },
+        {
+            "title": _("Administration"),
+            "items": [
+                _item(_("Staff"), "group", "auth_user_changelist", Can.MANAGE_STAFF),
+                _item(_("Audit log"), "history", "auditlog_logentry_changelist", Can.VIEW_AUDIT),
+            ],
+        },
     ]

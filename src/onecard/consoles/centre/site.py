@@ -6,7 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
-from onecard.consoles.centre.pages import home
+from onecard.consoles.centre.pages import accounts, home, settlement, transactions, tree
+from onecard.consoles.centre.tables.registry import register
 
 
 class CentreSite(UnfoldAdminSite):
@@ -18,8 +19,22 @@ class CentreSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         """Pages that are not lists of one table."""
+        view = self.admin_view
         return [
-            path("live.json", self.admin_view(home.live), name="centre_live"),
+            path("live.json", view(home.live), name="centre_live"),
+            path("tree/", view(tree.tree), name="centre_tree"),
+            path("transactions/", view(transactions.transactions), name="centre_transactions"),
+            path("accounts/", view(accounts.accounts), name="centre_accounts"),
+            path("accounts/<int:account_no>/", view(accounts.account), name="centre_account"),
+            path("accounts/<int:account_no>/state/", view(accounts.change_state), name="centre_account_state"),
+            path("deny-list/", view(accounts.deny_list), name="centre_deny_list"),
+            path("quarantine/", view(accounts.quarantine), name="centre_quarantine"),
+            path("settlement/", view(settlement.runs), name="centre_runs"),
+            path("settlement/cut/", view(settlement.cut), name="centre_cut"),
+            path("settlement/<int:run_id>/", view(settlement.run), name="centre_run"),
+            path("settlement/<int:run_id>/state.json", view(settlement.run_state), name="centre_run_state"),
+            path("settlement/<int:run_id>/settle/", view(settlement.settle), name="centre_settle"),
+            path("settlement/<int:run_id>/<slug:sheet>.<slug:extension>", view(settlement.download), name="centre_sheet"),
         ]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
@@ -47,3 +62,4 @@ class CentreSite(UnfoldAdminSite):
 
 
 centre_site = CentreSite(name="centre")
+register(centre_site)

@@ -1,0 +1,52 @@
+"""The staff of the management centre: making, changing and shutting out users, and giving out one-time passwords."""
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+
+from onecard.consoles.centre.api import one_time_password
+from onecard.consoles.centre.models import StaffAccount
+from onecard.consoles.centre.roles import Role
+from onecard.kernel.errors import RuleViolated
+
+
+def create_staff(username: str, role: Role, *, name: str = "") -> tuple[User, str]:
+    """A new user of a role, and the one-time password."""
+    password = one_time_password()
+    with transaction.atomic():
+        user = User.objects.create_user(username, password=password, is_staff=True, first_name=name)
+        user.groups.set([Group.objects.get(name=str(role))])
+        StaffAccount.objects.create(user=user)
+    return user, password
+
+
+def change_staff(user: User, role: Role, *, name: str, active: bool, by: User) -> User:
+    """Change a user's name, role or standing.
+
+    Raises RuleViolated for taking the own rights away: somebody must be able to give them back.
+    """
+    if user.pk == by.pk and (not active or role != Role.ADMINISTRATOR):
+        raise RuleViolated(
+            "不能停用自己或取消自己的管理员角色", "you cannot shut yourself out or give up your own role", rule="W1"
+        )
+    with transaction.atomic():
+        user.first_name, user.is_active = name, active
+        user.save(update_fields=["first_name", "is_active"])
+        if set(user.groups.values_list("name", flat=True)) != {str(role)}:
+            user.groups.set([Group.objects.get(name=str(role))])
+    return user
+
+
+def reset_password(user: User) -> str:
+    """A new one-time password; the old one stops working at once, and so do the user's sessions."""
+    password = one_time_password()
+    with transaction.atomic():
+        user.set_password(password)
+        user.save(update_fields=["password"])
+        StaffAccount.objects.update_or_create(user=user, defaults={"password_must_change": True})
+    return password
+
+
+def role_of(user: User) -> Role | None:
+    """The role of a user; None for a user of no role of ours."""
+    names = set(user.groups.values_list("name", flat=True))
+    return next((role for role in Role if str(role) in names), None)

@@ -1,0 +1,1 @@
+"""Lists and forms of single tables, on Unfold's ModelAdmin."""

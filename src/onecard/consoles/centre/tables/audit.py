@@ -1,0 +1,90 @@
+"""The audit log, read only: who changed what, when, from where."""
+
+from typing import Any
+
+from auditlog.models import LogEntry
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from onecard.consoles.centre.roles import Can
+from onecard.consoles.centre.tables.base import CentreAdmin
+
+ACTIONS = {
+    LogEntry.Action.CREATE: _("created"),
+    LogEntry.Action.UPDATE: _("changed"),
+    LogEntry.Action.DELETE: _("deleted"),
+    LogEntry.Action.ACCESS: _("read"),
+}
+_SHOWN = 6
+
+
+class AuditAdmin(CentreAdmin):
+    """Rows of the log, newest first."""
+
+    view_capability = Can.VIEW_AUDIT
+    list_display = ("at", "who", "what", "table", "object_repr", "change_text")
+    list_display_links = ("at",)
+    list_filter = ("action",)
+    search_fields = ("object_repr", "actor__username")
+    fields = ("at", "who", "remote_addr", "what", "table", "object_repr", "all_changes")
+    readonly_fields = fields
+    ordering = ("-timestamp", "-id")
+    list_select_related = ("actor", "content_type")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody writes here."""
+        return False
+
+    @display(description=_("Time"), ordering="timestamp")
+    def at(self, entry: LogEntry) -> Any:
+        """When."""
+        from onecard.consoles.centre.formats import moment
+
+        return moment(entry.timestamp)
+
+    @display(description=_("Who"))
+    def who(self, entry: LogEntry) -> str:
+        """The user, or the platform itself."""
+        return entry.actor.get_username() if entry.actor else gettext("the platform")
+
+    @display(description=_("Act"))
+    def what(self, entry: LogEntry) -> str:
+        """What was done."""
+        act = (entry.additional_data or {}).get("act")
+        return gettext(act) if act else str(ACTIONS.get(entry.action, entry.action))
+
+    @display(description=_("Kind of thing"))
+    def table(self, entry: LogEntry) -> str:
+        """The table's name."""
+        model = entry.content_type.model_class()
+        return str(model._meta.verbose_name) if model else str(entry.content_type)
+
+    @display(description=_("Changes"))
+    def change_text(self, entry: LogEntry) -> str:
+        """The first fields that changed."""
+        changes = self._changes(entry)
+        text = "; ".join(f"{name}: {old} → {new}" for name, old, new in changes[:_SHOWN])
+        return text + (" …" if len(changes) > _SHOWN else "")
+
+    @display(description=_("Changes"))
+    def all_changes(self, entry: LogEntry) -> SafeString:
+        """Every field that changed."""
+        return format_html_join("", "<div>{}: {} → {}</div>", self._changes(entry))
+
+    def _changes(self, entry: LogEntry) -> list[tuple[str, str, str]]:
+        model = entry.content_type.model_class()
+        names = (
+            {field.name: str(getattr(field, "verbose_name", field.name)) for field in model._meta.get_fields()} if model else {}
+        )
+        changes = []
+        for name, change in (entry.changes_dict or {}).items():
+            old, new = change if isinstance(change, list) and len(change) == 2 else ("", change)
+            if isinstance(new, dict):
+                old, new = "", f"{new.get('operation', '')} {', '.join(map(str, new.get('objects', [])))}"
+            if str(old) != str(new) and not (entry.action == LogEntry.Action.CREATE and str(new) in ("None", "")):
+                changes.append((names.get(name, name), "–" if str(old) in ("None", "") else str(old), str(new)))
+        return changes
