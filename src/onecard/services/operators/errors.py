@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
 from django.db import DataError, IntegrityError, transaction
 
 from onecard.kernel.errors import InvalidInput, OneCardError, RuleViolated
@@ -78,8 +79,8 @@ REFUSALS: Mapping[str, Refusal] = {
 
 def constraint_of(error: Exception) -> str:
     """The name of the constraint that a database error is about, or an empty text."""
-    diagnostics = getattr(error.__cause__, "diag", None)
-    return (diagnostics and diagnostics.constraint_name) or ""
+    found = error if isinstance(error, psycopg.Error) else error.__cause__
+    return (found.diag.constraint_name or "") if isinstance(found, psycopg.Error) else ""
 
 
 @contextmanager
@@ -91,10 +92,11 @@ def refusals(more: Mapping[str, Refusal] | None = None) -> Iterator[None]:
     try:
         with transaction.atomic():
             yield
-    except (IntegrityError, DataError) as error:
+    # COPY goes around Django's cursor, so that psycopg's own errors come up as well.
+    except (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError) as error:
         name = constraint_of(error)
         refusal = (more or {}).get(name) or REFUSALS.get(name)
         if refusal is None:
-            what = name or str(error.__cause__).partition("\n")[0]
+            what = name or str(error).partition("\n")[0]
             refusal = Refusal(None, f"数据不符合约束：{what}", f"the data breaks a constraint: {what}")
         raise refusal.build() from error

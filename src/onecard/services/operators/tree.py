@@ -64,7 +64,7 @@ def update_operator(
 
 
 def set_operator_status(operator_id: int, status: str) -> Operator:
-    """Suspend, resume or close an operator. Raises NotFound, and RuleViolated when a closed one is to come back or is not empty."""
+    """Suspend, resume or close an operator. Raises NotFound, RuleViolated (O1: a closed one stays closed, and is empty)."""
     target = OperatorStatus(status)
     with refusals():
         operator = Operator.objects.select_for_update(no_key=True).filter(pk=operator_id).first()
