@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, cast
 
 from onecard.protocol.framing import FrameBuffer, add_prefix
 from onecard.protocol.iso8583.answers import parse_answer as parse_any_answer
@@ -44,8 +44,7 @@ class IsoTerminal(asyncio.Protocol):
         self._choose = random.Random(seed).randrange  # noqa: S311  # a load, not a secret
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = writer = cast("asyncio.Transport", transport)
         sign_on = {
             "h": _HEADER,
             "t": "0800",
@@ -55,7 +54,7 @@ class IsoTerminal(asyncio.Protocol):
             "60": build_de60("00", 0, network="001", capability=""),
             "63": "001",
         }
-        transport.write(add_prefix(encode(sign_on, None), prefix_bytes=2))
+        writer.write(add_prefix(encode(sign_on, None), prefix_bytes=2))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from onecard.kernel.codes import Operation
 from onecard.protocol.framing import FrameBuffer, add_prefix
@@ -50,8 +50,7 @@ class AdviceLine(asyncio.Protocol):
         self._random = random.Random(first_seq + terminals[0])  # noqa: S311  # a load, not a secret
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         hello = device_pb2.Hello(
             protocol_version=1, maker="One-Card", model="loadgen", firmware="1", device_clock_us=time.time_ns() // 1000
         )
