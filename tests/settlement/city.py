@@ -1,4 +1,4 @@
-"""A small city for settlement's tests: operators, merchants and holders by name, and records posted by the ledger's own function."""
+"""A small city for settlement's tests: operators, merchants and holders by name, and records posted by the ledger itself."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field

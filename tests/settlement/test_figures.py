@@ -83,7 +83,8 @@ def test_every_operators_own_books_are_whole(city: City) -> None:
     settle()
     for code, operator in city.operators.items():
         purses = city.rows(
-            "SELECT coalesce(sum(p.balance_fen), 0)::bigint FROM ledger.purse p JOIN ledger.account a USING (account_no) WHERE a.operator_id = %s",
+            "SELECT coalesce(sum(p.balance_fen), 0)::bigint FROM ledger.purse p JOIN ledger.account a USING (account_no)"
+            " WHERE a.operator_id = %s",
             operator.pk,
         )[0][0]
         books = sum(city.balance(kind, operator.pk) for kind in (4, 5, 6, 7, 8, 11))

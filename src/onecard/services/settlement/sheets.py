@@ -119,7 +119,7 @@ def _cell(page: Any, value: Any, column: Column) -> Any:
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
     if column.kind == "fen":
-        cell = WriteOnlyCell(page, value=Decimal(value).scaleb(-2))
+        cell = WriteOnlyCell(page, value=Decimal(value).scaleb(-2))  # type: ignore[arg-type]  # the stubs forget it
         cell.number_format = "#,##0.00"
         return cell
     if column.kind == "date":

@@ -58,8 +58,9 @@ UPDATE settlement_sheetrow s
    SET retained_fen = f.retained, fee_fen = f.fee, net_fen = f.net, operator_fee_fen = f.operator_fee, root_fee_fen = f.root_fee
   FROM (SELECT CASE WHEN grouping(merchant_id) = 0 THEN 2 WHEN grouping(unit_id) = 0 THEN 3 WHEN grouping(operator_id) = 0 THEN 4
                     ELSE 5 END AS level,
-               merchant_id, unit_id, operator_id, sum(retained_fen) AS retained, sum(fee_fen) AS fee, sum(net_fen) AS net,
-               sum(operator_fee_fen) AS operator_fee, sum(root_fee_fen) AS root_fee
+               merchant_id, unit_id, operator_id, coalesce(sum(retained_fen), 0) AS retained, coalesce(sum(fee_fen), 0) AS fee,
+               coalesce(sum(net_fen), 0) AS net, coalesce(sum(operator_fee_fen), 0) AS operator_fee,
+               coalesce(sum(root_fee_fen), 0) AS root_fee
           FROM settlement_merchantsettlement WHERE run_id = %(run)s
          GROUP BY GROUPING SETS ((merchant_id), (unit_id, operator_id), (operator_id), ())) f
  WHERE s.run_id = %(run)s AND s.business_date IS NULL AND s.level = f.level
@@ -84,7 +85,7 @@ UPDATE settlement_sheetrow s
 UPDATE settlement_sheetrow s
    SET receivable_fen = n.receivable, payable_fen = n.payable, position_fen = n.receivable - n.payable
   FROM (SELECT CASE WHEN grouping(operator_id) = 0 THEN 4 ELSE 5 END AS level, operator_id,
-               sum(receivable) AS receivable, sum(payable) AS payable
+               coalesce(sum(receivable), 0) AS receivable, coalesce(sum(payable), 0) AS payable
           FROM (SELECT creditor_id AS operator_id, amount_fen AS receivable, 0 AS payable
                   FROM settlement_nettingline WHERE run_id = %(run)s
                 UNION ALL

@@ -1,0 +1,135 @@
+"""`onecard bench clear`: a day of a million transactions, posted by the ledger itself, is cut, settled, proved and measured."""
+
+import json as jsonlib
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from statistics import median, quantiles
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from onecard.services.settlement.bench_city import LANES, BenchCity, build, post_all
+from onecard.services.settlement.bench_memory import BackendMemory, peak_rss_kb, reset_peak_rss
+
+_SCRATCH = "onecard_bench_clear"
+_FULL, _QUICK = 1_000_000, 100_000
+_SEED = 20180901
+
+
+@dataclass(slots=True)
+class _Times:
+    """When each step of the run ended, and which phase it belonged to."""
+
+    at: float = field(default_factory=time.perf_counter)
+    steps: list[tuple[str, float]] = field(default_factory=list)
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.steps.append((name, now - self.at))
+        self.at = now
+
+    def phase(self, *names: str) -> float:
+        return sum(seconds for name, seconds in self.steps if name in names)
+
+
+def run(*, json: bool = False, quick: bool = False) -> None:
+    """Make the day in a database of its own, settle it, and compare with pgbench on the same server."""
+    from onecard.datacenter import dj, dsn, pgbench, prepared
+
+    prepared.start()
+    owner = dsn.owner_dsn()
+    _say("pgbench -M prepared (TPC-B) …")
+    baseline = pgbench.best_tps(owner, seconds=2 if quick else 5)
+    with _scratch_database(owner) as (owner_dsn, app_dsn), dj.connected_as(app_dsn):
+        _say("building the city …")
+        city = build(owner_dsn, Random(_SEED))  # noqa: S311 (the same city every time)
+        count = _QUICK if quick else _FULL
+        started = time.perf_counter()
+        post_all(owner_dsn, city, count, lambda done: _say(f"posted {done:,} of {count:,}", same_line=True))
+        posted_s = time.perf_counter() - started
+        result = _settle(owner_dsn, city, count)
+    result |= {"post_per_s": round(count / posted_s), "baseline": round(baseline), "ratio": round(result["rate"] / baseline, 1)}
+    _print(result)
+    if json:
+        sys.stdout.write(jsonlib.dumps(result, ensure_ascii=False) + "\n")
+
+
+def _settle(owner_dsn: str, city: BenchCity, count: int) -> dict[str, float]:
+    from django.db import connection
+
+    from onecard.services.settlement import api
+
+    connection.ensure_connection()
+    with psycopg.connect(owner_dsn, autocommit=True) as owner:
+        owner.execute("VACUUM ANALYZE ledger.transfer")
+    reset_peak_rss()
+    cut_started = time.perf_counter()
+    run_ = api.day_cut()
+    cut_ms = (time.perf_counter() - cut_started) * 1000
+    times = _Times()
+    with BackendMemory(connection.connection.info.backend_pid) as backend:
+        done = api.run_settlement(run_.pk, lambda at: times.lap(at.name))
+    assert done.state == "balanced", done.failure
+    total = sum(seconds for _, seconds in times.steps)
+    clear = times.phase("clear")
+    laps = [seconds * 1000 for _, seconds in times.steps]
+    return {
+        "name": "clear",  # type: ignore[dict-item]
+        "rate": round(count / total),
+        "p50_ms": round(median(laps), 2),
+        "p99_ms": round(quantiles(laps, n=100)[98], 1),
+        "rows": done.transfer_count,
+        "merchants": len(city.merchants),
+        "terminals": city.terminals,
+        "cut_ms": round(cut_ms, 1),
+        "clear_s": round(clear, 2),
+        "clear_rows_per_s": round(done.transfer_count / clear),
+        "settle_s": round(times.phase("settle", "post"), 2),
+        "check_s": round(times.phase("check"), 2),
+        "total_s": round(total, 2),
+        "peak_rss_mb": round(peak_rss_kb() / 1024),
+        "postgres_peak_mb": round(backend.peak_kb / 1024),
+    }
+
+
+def _print(result: dict[str, float]) -> None:
+    lines = (
+        f"方法 Method: {result['rows']:,} transfers, {len(LANES)} lanes, {result['merchants']} merchants,"
+        f" {result['terminals']} terminals;",
+        "  day cut, clearing, fees, netting, postings, sheets, all checks and the quick audit; one connection, durable.",
+        f"日切 Cut {result['cut_ms']} ms   清分 Clear {result['clear_s']} s ({result['clear_rows_per_s']:,} rows/s)"
+        f"   结算 Settle {result['settle_s']} s   核对 Check {result['check_s']} s",
+        f"整批 Whole run {result['total_s']} s: {result['rate']:,}/s; pgbench {result['baseline']:,}/s; {result['ratio']} x",
+        f"内存 Peak memory: process {result['peak_rss_mb']} MB, PostgreSQL backend {result['postgres_peak_mb']} MB (private)",
+    )
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+@contextmanager
+def _scratch_database(owner: str) -> Iterator[tuple[str, str]]:
+    """A migrated database of the measurement's own on the same server, dropped afterwards, also on Ctrl-C."""
+    from onecard.datacenter import dsn, roles
+    from onecard.datacenter.home import Home
+    from onecard.datacenter.migrate import migrate
+
+    drop = f"DROP DATABASE IF EXISTS {_SCRATCH} WITH (FORCE)"
+    with psycopg.connect(owner, autocommit=True) as admin:
+        admin.execute(drop)
+        roles.create_database(admin, _SCRATCH)
+    try:
+        owner_dsn = make_conninfo(owner, dbname=_SCRATCH)
+        password = None if dsn.is_embedded() else Home.from_environment().secret(dsn.APPLICATION_PASSWORD)
+        migrate(owner_dsn, password=password)
+        yield owner_dsn, make_conninfo(dsn.app_dsn(), dbname=_SCRATCH)
+    finally:
+        with psycopg.connect(owner, autocommit=True) as admin:
+            admin.execute(drop)
+
+
+def _say(text: str, *, same_line: bool = False) -> None:
+    sys.stderr.write(f"\r{text}" if same_line and sys.stderr.isatty() else f"{text}\n" if not same_line else "")
+    sys.stderr.flush()
