@@ -68,7 +68,9 @@ class Generator:
     def _protocol(self, number: int, line: dict[str, Any]) -> IsoTerminal | AdviceLine:
         if self._plan["driver"] == "native":
             terminals = [terminal["id"] for terminal in line["terminals"]]
-            return AdviceLine(terminals, self._cards, batch=self._plan["batch"], first_seq=self._plan["first_seq"])
+            return AdviceLine(
+                terminals, self._cards, batch=self._plan["batch"], slots=self._plan["slots"], first_seq=self._plan["first_seq"]
+            )
         terminal = line["terminals"][0]
         return IsoTerminal(
             terminal["tid"], terminal["mid"], bytes.fromhex(terminal["master_key"]), cards=self._cards, seed=number

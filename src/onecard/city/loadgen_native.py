@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
 
-from onecard.kernel.codes import Operation
+from onecard.kernel.codes import Operation, Result
 from onecard.protocol.framing import FrameBuffer, add_prefix
 from onecard.protocol.proto import device_pb2, records_pb2
 
 _MAX_FRAME = 1_048_576
+_REPEATED = frozenset((int(Result.BUSY), int(Result.UNAVAILABLE)))
+_PAUSE_S = 0.05
 
 
 class Answered(Protocol):
@@ -35,16 +37,17 @@ class Slot:
 class AdviceLine(asyncio.Protocol):
     """One native line with its terminals and, once it is welcomed, its slots."""
 
-    def __init__(self, terminals: Sequence[int], cards: Sequence[int], *, batch: int, first_seq: int) -> None:
+    def __init__(self, terminals: Sequence[int], cards: Sequence[int], *, batch: int, slots: int, first_seq: int) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.slots: list[Slot] = []
         self.driver: Answered | None = None
         self._terminals = terminals
         self._cards = cards
         self._batch = batch
+        self._most_slots = slots
         self._seq = first_seq
         self._submit_id = 0
-        self._due: dict[int, tuple[Slot, int]] = {}
+        self._sent: dict[int, tuple[Slot, int, records_pb2.Records]] = {}
         self._frames = FrameBuffer(prefix_bytes=4, max_frame=_MAX_FRAME)
         self._transport: asyncio.Transport | None = None
         self._random = random.Random(first_seq + terminals[0])  # noqa: S311  # a load, not a secret
@@ -70,8 +73,6 @@ class AdviceLine(asyncio.Protocol):
         size = self._batch
         first = self._seq
         self._seq += size
-        self._submit_id += 1
-        self._due[self._submit_id] = (slot, due_ns)
         terminal = self._terminals[self._submit_id % len(self._terminals)]
         records = records_pb2.Records(
             op=[Operation.ADVICE] * size,
@@ -83,6 +84,11 @@ class AdviceLine(asyncio.Protocol):
             orig_terminal_id=[0] * size,
             orig_seq=[0] * size,
         )
+        self._send(slot, due_ns, records)
+
+    def _send(self, slot: Slot, due_ns: int, records: records_pb2.Records) -> None:
+        self._submit_id += 1
+        self._sent[self._submit_id] = (slot, due_ns, records)
         self._write(device_pb2.DeviceFrame(submit=device_pb2.Submit(submit_id=self._submit_id, records=records)))
 
     def close(self) -> None:
@@ -94,11 +100,15 @@ class AdviceLine(asyncio.Protocol):
         body = frame.WhichOneof("body")
         if body == "answer":
             answer = frame.answer
-            slot, due_ns = self._due.pop(answer.submit_id)
-            if self.driver is not None:
-                self.driver.answered(slot, due_ns, answer.answers.code)
+            slot, due_ns, records = self._sent.pop(answer.submit_id)
+            codes = answer.answers.code
+            if not _REPEATED.isdisjoint(codes):
+                # As a device does: the same records under the same numbers, a little later.
+                asyncio.get_running_loop().call_later(_PAUSE_S, self._send, slot, due_ns, records)
+            elif self.driver is not None:
+                self.driver.answered(slot, due_ns, codes)
         elif body == "welcome":
-            self.slots = [Slot(self) for _ in range(frame.welcome.window)]
+            self.slots = [Slot(self) for _ in range(min(frame.welcome.window, self._most_slots))]
             self.ready.set_result(None)
         elif body == "closing" and not self.ready.done():
             self.ready.set_exception(ConnectionError(f"refused: {frame.closing.code} {frame.closing.reason}"))
