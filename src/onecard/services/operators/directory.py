@@ -119,9 +119,11 @@ RELOAD_SQL = f"""
     UNION SELECT x.id FROM devices_terminal x JOIN operators_merchant y ON y.id = x.merchant_id
            WHERE y.operator_id = ANY (%(operators)s::int[]))
 """  # noqa: S608
-MEALS_SQL = """
-SELECT unit_id, no, extract(epoch FROM start)::int, extract(epoch FROM "end")::int FROM operators_mealperiod ORDER BY unit_id, no
-"""
+_MEALS = 'SELECT unit_id, no, extract(epoch FROM start)::int, extract(epoch FROM "end")::int FROM operators_mealperiod'
+MEALS_SQL = f"{_MEALS} ORDER BY unit_id, no"
+UNIT_MEALS_SQL = f"{_MEALS} WHERE unit_id = ANY (%(units)s::int[]) ORDER BY unit_id, no"
+_OWNER_UNIT = 5
+"""Where a row of `LOAD_SQL` has the merchant's unit."""
 
 Meals = dict[int, tuple[MealSpan, ...]]
 
@@ -214,8 +216,9 @@ def reload(conn: psycopg.Connection[Any], changes: Iterable[Change]) -> Reload:
     if not any(parameters.values()):
         return Reload(full=False)
     with conn.cursor(row_factory=tuple_row) as cursor:
-        meals = build_meals(cursor.execute(MEALS_SQL).fetchall())
-        entries = build_entries(cursor.execute(RELOAD_SQL, parameters).fetchall(), meals)
+        rows = cursor.execute(RELOAD_SQL, parameters).fetchall()
+        meals = build_meals(cursor.execute(UNIT_MEALS_SQL, _units_of(rows)).fetchall())
+    entries = build_entries(rows, meals)
     return _as_reload(parameters, entries)
 
 
@@ -228,11 +231,16 @@ async def reload_async(conn: psycopg.AsyncConnection[Any], changes: Iterable[Cha
     if not any(parameters.values()):
         return Reload(full=False)
     async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(MEALS_SQL)
-        meals = build_meals(await cursor.fetchall())
         await cursor.execute(RELOAD_SQL, parameters)
-        entries = build_entries(await cursor.fetchall(), meals)
+        rows = await cursor.fetchall()
+        await cursor.execute(UNIT_MEALS_SQL, _units_of(rows))
+        meals = build_meals(await cursor.fetchall())
+    entries = build_entries(rows, meals)
     return _as_reload(parameters, entries)
+
+
+def _units_of(rows: Iterable[Sequence[Any]]) -> dict[str, list[int]]:
+    return {"units": sorted({row[_OWNER_UNIT] for row in rows})}
 
 
 def _as_reload(parameters: dict[str, list[int]], entries: list[TerminalEntry]) -> Reload:
