@@ -9,7 +9,7 @@ from pathlib import Path
 from onecard.gateway.drivers.iso8583.driver import IsoDriver
 from onecard.gateway.drivers.native.driver import NativeDriver
 from onecard.gateway.gateway import Gateway
-from onecard.gateway.settings import AdmissionLimits, GatewaySettings, LineLimits, UplinkLimits
+from onecard.gateway.settings import AcceptLimits, AdmissionLimits, GatewaySettings, LineLimits, UplinkLimits
 from onecard.kernel.clock import ManualClock
 from onecard.terminal.iso8583 import Iso8583Terminal
 from onecard.terminal.journal import Journal
@@ -34,7 +34,9 @@ class House:
     issued: dict[int, Issued] = field(default_factory=dict)
     _cleanups: list = field(default_factory=list)
 
-    async def start(self, *, apps: tuple[str, ...] = (), line=None, uplink=None, admission=None, report_s=0.2) -> Gateway:
+    async def start(
+        self, *, apps: tuple[str, ...] = (), line=None, uplink=None, admission=None, accept=None, report_s=0.2
+    ) -> Gateway:
         address = f"unix:{self.folder}/app.sock"
         if not apps:
             await self.app.start(address)
@@ -49,6 +51,7 @@ class House:
             line=line or LineLimits(),
             uplink=uplink or UplinkLimits(deadline_s=3.0),
             admission=admission or AdmissionLimits(),
+            accept=accept or AcceptLimits(),
         )
         self.gateway = Gateway(settings, {NativeDriver(): 0, IsoDriver(): 0}, clock=self.clock)
         await self.gateway.start()

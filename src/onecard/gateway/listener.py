@@ -24,24 +24,24 @@ class AcceptGate:
         self._limits = limits
         self._counters = counters
         self._tokens = float(limits.per_second)
-        self._waiting: deque[asyncio.Transport] = deque()
+        self._waiting: deque[TlsConnection] = deque()
         self._loop = asyncio.get_running_loop()
         self._filled_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self.open = 0
 
-    def enter(self, transport: asyncio.Transport) -> None:
-        """Begin reading from the connection, now, later, or never."""
+    def enter(self, connection: TlsConnection) -> None:
+        """Let the connection begin now, later, or never."""
         self.open += 1
         self._refill()
         if self.open > self._limits.connections or len(self._waiting) >= self._limits.waiting:
             self._counters.refused["too_many"] += 1
-            transport.abort()
+            connection.transport.abort()
         elif self._tokens >= 1 and not self._waiting:
             self._tokens -= 1
         else:
-            transport.pause_reading()
-            self._waiting.append(transport)
+            connection.parked = True
+            self._waiting.append(connection)
             if self._timer is None:
                 self._timer = self._loop.call_later(_TICK_S, self._tick)
 
@@ -54,7 +54,7 @@ class AcceptGate:
         if self._timer is not None:
             self._timer.cancel()
         while self._waiting:
-            self._waiting.popleft().abort()
+            self._waiting.popleft().transport.abort()
 
     def _refill(self) -> None:
         now = self._loop.time()
@@ -66,10 +66,10 @@ class AcceptGate:
         self._timer = None
         self._refill()
         while self._waiting and self._tokens >= 1:
-            transport = self._waiting.popleft()
-            if not transport.is_closing():
+            connection = self._waiting.popleft()
+            if not connection.transport.is_closing():
                 self._tokens -= 1
-                transport.resume_reading()
+                connection.unpark()
         if self._waiting:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
 
@@ -93,7 +93,7 @@ class _Accepted(TlsConnection):
         peer = transport.get_extra_info("peername") or ("unknown", 0)
         self._connection.peer = f"{peer[0]}:{peer[1]}"
         self.transport.set_write_buffer_limits(high=self._write_buffer)
-        self._gate.enter(self.transport)
+        self._gate.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gate.leave()

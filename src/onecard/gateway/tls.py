@@ -50,7 +50,19 @@ class TlsHandler(Protocol):
 class TlsConnection(asyncio.BufferedProtocol):
     """One connection, from accept to close."""
 
-    __slots__ = ("_closing", "_handler", "_incoming", "_lost", "_outgoing", "_reason", "_secured", "_shared", "_ssl", "transport")
+    __slots__ = (
+        "_closing",
+        "_handler",
+        "_incoming",
+        "_lost",
+        "_outgoing",
+        "_reason",
+        "_secured",
+        "_shared",
+        "_ssl",
+        "parked",
+        "transport",
+    )
 
     transport: asyncio.Transport
 
@@ -61,6 +73,8 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._handler = handler
         self._shared = shared
         self._secured = False
+        self.parked = False
+        """While set, at most one buffer is read and the handshake is not begun."""
         self._closing = False
         self._lost = False
         self._reason = ""
@@ -75,6 +89,19 @@ class TlsConnection(asyncio.BufferedProtocol):
         if self._closing:
             return
         self._incoming.write(self._shared[:nbytes])
+        if self.parked:
+            self.transport.pause_reading()
+        else:
+            self._process()
+
+    def unpark(self) -> None:
+        """Begin the handshake with what has been read so far."""
+        self.parked = False
+        if not self._closing:
+            self.transport.resume_reading()
+            self._process()
+
+    def _process(self) -> None:
         try:
             if not self._secured and not self._handshake():
                 return

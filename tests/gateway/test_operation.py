@@ -1,0 +1,110 @@
+"""Running a gateway: several application servers, the orderly end, metrics and health, the process itself."""
+
+import asyncio
+import signal
+import sys
+
+from onecard.gateway.settings import AcceptLimits, GatewaySettings
+from tests.gateway.fake_app import FakeApplication
+from tests.gateway.harness import House, until
+from tests.gateway.test_native import records
+
+
+async def fetch(port: int, path: str) -> tuple[int, str]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    return int(answer.split()[1]), answer
+
+
+async def test_batches_are_spread_over_application_servers_and_move_to_those_that_answer(house: House):
+    apps = [FakeApplication(), FakeApplication()]
+    addresses = tuple(f"unix:{house.folder}/app{i}.sock" for i in range(2))
+    issued = house.issue(1)
+    for app, address in zip(apps, addresses, strict=True):
+        app.list_line(1, issued.fingerprint, {10: "00000010"}, front_end=True)
+        await app.start(address)
+    await house.start(apps=addresses)
+    client = house.native(1)
+    for app in apps:
+        app.gate.clear()
+    both = [asyncio.create_task(client.submit(records(10, range(i * 50 + 1, i * 50 + 41)))) for i in range(4)]
+    await until(lambda: all(app.batches for app in apps))
+    for app in apps:
+        app.gate.set()
+    await asyncio.gather(*both)
+    await apps[0].stop()
+    codes = [list((await client.submit(records(10, [1000 + i]))).code) for i in range(6)]
+    assert codes == [[0]] * 6
+    await apps[1].stop()
+
+
+async def test_stopping_answers_what_is_in_flight_and_says_good_bye(house: House):
+    house.list_line(1)
+    gateway = await house.start()
+    client = house.native(1)
+    await client.connect()
+    house.app.gate.clear()
+    asked = asyncio.create_task(client.submit(records(10, [1])))
+    await until(lambda: house.app.batches)
+    stopping = asyncio.create_task(gateway.stop())
+    await asyncio.sleep(0.05)
+    house.app.gate.set()
+    assert list((await asked).code) == [0]
+    await stopping
+    assert gateway.counters.closed == {"drain": 1}
+    house.gateway = None
+
+
+async def test_metrics_health_and_readiness_are_served_on_loopback(house: House):
+    house.list_line(1)
+    gateway = await house.start()
+    async with house.native(1) as client:
+        await client.submit(records(10, [1, 2, 3]))
+    port = gateway.ports["metrics"]
+    status, text = await fetch(port, "/metrics")
+    assert status == 200
+    assert "onecard_gateway_records_total 3.0" in text
+    assert 'onecard_gateway_results_total{result="0"} 3.0' in text
+    assert 'onecard_gateway_answer_seconds_bucket{le="+Inf"} 3.0' in text
+    assert (await fetch(port, "/healthz"))[0] == 200
+    assert (await fetch(port, "/readyz"))[0] == 200
+    assert (await fetch(port, "/etc"))[0] == 404
+    gateway.uplink.halted = True
+    assert (await fetch(port, "/readyz"))[0] == 503
+
+
+async def test_more_connections_than_the_rate_wait_their_turn(house: House):
+    house.list_line(1, front_end=True)
+    gateway = await house.start(accept=AcceptLimits(per_second=20))
+    clients = [house.native(1) for _ in range(30)]
+    begun = asyncio.get_running_loop().time()
+    await asyncio.gather(*(client.connect() for client in clients))
+    assert asyncio.get_running_loop().time() - begun > 0.3
+    assert gateway.lines == 30
+
+
+async def test_the_process_serves_and_ends_cleanly_on_sigterm(house: House):
+    house.list_line(1)
+    address = f"unix:{house.folder}/app.sock"
+    await house.app.start(address)
+    program = (
+        "import logging, sys; from pathlib import Path; from onecard.gateway.main import run;"
+        "logging.basicConfig(level=logging.INFO);"
+        f"run(app=[{address!r}], tls_dir=Path({str(house.authority.folder)!r}), native_port=0, iso_port=0, metrics_port=0,"
+        " host='127.0.0.1', name='child')"
+    )
+    child = await asyncio.create_subprocess_exec(sys.executable, "-W", "error", "-c", program, stderr=asyncio.subprocess.PIPE)
+    seen = []
+    while not seen or "is open" not in seen[-1]:
+        seen.append((await asyncio.wait_for(child.stderr.readline(), 20)).decode())
+        assert seen[-1], seen
+    child.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(child.wait(), 20) == 0
+    assert "gateway child closes" in (await child.stderr.read()).decode()
+
+
+def test_the_defaults_are_those_of_the_manual(tmp_path):
+    settings = GatewaySettings(name="x", apps=("unix:/x",), tls_dir=tmp_path)
+    assert (settings.native_port, settings.iso_port) == (8444, 8583)
