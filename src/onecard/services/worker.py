@@ -19,12 +19,17 @@ _DRAIN_S = 30.0
 
 
 def cut_day() -> int | None:
-    """The automatic day cut, when it is due; gives a run that still has to be settled, also one that an earlier worker left."""
+    """The automatic day cut, when it is due; gives the run that is to be settled."""
     from onecard.services.settlement import api
 
     run = api.cut_if_due()
-    if run is not None:
-        return run.pk
+    return run.pk if run else None
+
+
+def resume_settlement() -> int | None:
+    """A run of an automatic cut that a worker left unfinished, by dying or by an error that may have passed."""
+    from onecard.services.settlement import api
+
     waiting = [run.pk for run in api.unfinished_runs() if run.automatic]
     return waiting[-1] if waiting else None
 
@@ -72,6 +77,7 @@ class Tick:
 
 TICKS = (
     Tick(cut_day, timedelta(seconds=5)),
+    Tick(resume_settlement, timedelta(minutes=1)),
     Tick(expire_holds, timedelta(seconds=20)),
     Tick(expire_units, timedelta(seconds=2)),
     Tick(make_partitions, timedelta(hours=6)),
@@ -132,7 +138,7 @@ async def _beat(tick: Tick, threads: ThreadPoolExecutor) -> None:
     while True:
         try:
             wanted = await loop.run_in_executor(threads, _once, tick)
-            if tick.action is cut_day and isinstance(wanted, int):
+            if tick.action in (cut_day, resume_settlement) and isinstance(wanted, int):
                 await _queue_settlement(wanted)
         except Exception:
             log.exception("worker: tick %s failed", tick.action.__name__)

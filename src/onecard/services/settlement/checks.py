@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import connection
 
 from onecard.ledger import audit
-from onecard.services.settlement.statements import first_row
+from onecard.services.settlement.statements import first_row, set_based
 
 _FOLDER = Path(__file__).parent / "sql" / "checks"
 
@@ -28,11 +28,12 @@ def first_failure(run_id: int, *, full: bool) -> str | None:
 
     `full`: the auditor reads the whole journal, not only what came since it last did.
     """
-    for name, states, query in _checks():
-        row = first_row(query, {"run": run_id})
-        if row is not None:
-            where, expected, found = row
-            return f"{name} {states}: {where}: {expected} ≠ {found}"
+    with set_based():
+        for name, states, query in _checks():
+            row = first_row(query, {"run": run_id})
+            if row is not None:
+                where, expected, found = row
+                return f"{name} {states}: {where}: {expected} ≠ {found}"
     return _audit(full=full)
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from onecard.services.settlement.checks import first_failure
 from onecard.services.settlement.errors import PlanChanged
 from onecard.services.settlement.models import Posting, RunState, SettlementRun, SettlementWindow
-from onecard.services.settlement.statements import first_row, run_file, statements
+from onecard.services.settlement.statements import first_row, run_file, set_based, statements
 
 POSTING_CHUNK = 5_000
 KEY_TERMINAL = -2
@@ -48,23 +48,23 @@ def clear(run: SettlementRun) -> Iterator[Progress]:
         if not window.cleared:
             _clear_window(window)
         yield Progress(run.pk, "clear", done, len(windows))
-    with transaction.atomic():
+    with set_based():
         run_file("copy_parties", {"run": run.pk})
 
 
 def settle(run: SettlementRun) -> Iterator[Progress]:
     """Fees, netting, and the book transfers of the run (结算)."""
-    with transaction.atomic():
+    with set_based():
         run_file("settle_merchants", {"run": run.pk})
     yield Progress(run.pk, "settle", 1, 3)
-    with transaction.atomic():
+    with set_based():
         run_file("net_operators", {"run": run.pk})
     yield Progress(run.pk, "settle", 2, 3)
-    with transaction.atomic():
+    with set_based():
         last = _plan(run)
     yield Progress(run.pk, "settle", 3, 3)
     for first in range(1, last + 1, POSTING_CHUNK):
-        with transaction.atomic():
+        with transaction.atomic(durable=True):
             _post(run, first)
         yield Progress(run.pk, "post", min(first + POSTING_CHUNK - 1, last), last)
     SettlementRun.objects.filter(pk=run.pk, state=RunState.CLEARED).update(state=RunState.SETTLED, settled_at=timezone.now())
@@ -72,7 +72,7 @@ def settle(run: SettlementRun) -> Iterator[Progress]:
 
 def check(run: SettlementRun, *, full: bool) -> Iterator[Progress]:
     """Write the sheets, then prove the run: its own checks, then the ledger's auditor (S3). The verdict is kept on the run."""
-    with transaction.atomic():
+    with set_based():
         run_file("write_sheets", {"run": run.pk})
     yield Progress(run.pk, "check", 1, 2)
     failure = first_failure(run.pk, full=full)
@@ -83,15 +83,13 @@ def check(run: SettlementRun, *, full: bool) -> Iterator[Progress]:
 
 def start_again(run: SettlementRun) -> None:
     """Forget that the windows were cleared: the next steps read the journal anew. The plan of postings stays, to be compared."""
-    with transaction.atomic():
+    with transaction.atomic(durable=True):
         SettlementWindow.objects.filter(run=run).update(cleared=False)
         SettlementRun.objects.filter(pk=run.pk).update(state=RunState.CUT, failure="")
 
 
 def _clear_window(window: SettlementWindow) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        # A window of a whole city day has few groups for its rows; should it have many, the aggregate goes to disk at this size.
-        cursor.execute("SET LOCAL work_mem = '64MB'")
+    with set_based():
         run_file(
             "clear_lane",
             {"run": window.run_id, "lane": window.lane, "from_id": window.from_id, "through_id": window.through_id},

@@ -54,15 +54,18 @@ SELECT %(run)s, 4, o.party_id, r.party_id, '', NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
  WHERE o.run_id = %(run)s AND o.level = 4
 ON CONFLICT DO NOTHING;
 
+WITH f AS MATERIALIZED (
+  SELECT CASE WHEN grouping(merchant_id) = 0 THEN 2 WHEN grouping(unit_id) = 0 THEN 3 WHEN grouping(operator_id) = 0 THEN 4
+            ELSE 5 END AS level,
+       merchant_id, unit_id, operator_id, coalesce(sum(retained_fen), 0) AS retained, coalesce(sum(fee_fen), 0) AS fee,
+       coalesce(sum(net_fen), 0) AS net, coalesce(sum(operator_fee_fen), 0) AS operator_fee,
+       coalesce(sum(root_fee_fen), 0) AS root_fee
+  FROM settlement_merchantsettlement WHERE run_id = %(run)s
+ GROUP BY GROUPING SETS ((merchant_id), (unit_id, operator_id), (operator_id), ())
+)
 UPDATE settlement_sheetrow s
    SET retained_fen = f.retained, fee_fen = f.fee, net_fen = f.net, operator_fee_fen = f.operator_fee, root_fee_fen = f.root_fee
-  FROM (SELECT CASE WHEN grouping(merchant_id) = 0 THEN 2 WHEN grouping(unit_id) = 0 THEN 3 WHEN grouping(operator_id) = 0 THEN 4
-                    ELSE 5 END AS level,
-               merchant_id, unit_id, operator_id, coalesce(sum(retained_fen), 0) AS retained, coalesce(sum(fee_fen), 0) AS fee,
-               coalesce(sum(net_fen), 0) AS net, coalesce(sum(operator_fee_fen), 0) AS operator_fee,
-               coalesce(sum(root_fee_fen), 0) AS root_fee
-          FROM settlement_merchantsettlement WHERE run_id = %(run)s
-         GROUP BY GROUPING SETS ((merchant_id), (unit_id, operator_id), (operator_id), ())) f
+  FROM f
  WHERE s.run_id = %(run)s AND s.business_date IS NULL AND s.level = f.level
    AND CASE f.level WHEN 2 THEN s.party_id = f.merchant_id
                     WHEN 3 THEN s.party_id = f.unit_id AND s.parent_id = f.operator_id
@@ -70,27 +73,33 @@ UPDATE settlement_sheetrow s
                     ELSE true END;
 
 -- The purse side, by issuer: money in and out of the float (5 operator's, 9 unit's), debts made and repaid (6).
+WITH f AS MATERIALIZED (
+  SELECT CASE WHEN grouping(issuer_operator) = 0 THEN 4 ELSE 5 END AS level, issuer_operator,
+       coalesce(sum(transaction_count) FILTER (WHERE kind = 3), 0) AS topups,
+       coalesce(sum(CASE WHEN debit_kind IN (5, 9) THEN amount_fen WHEN credit_kind IN (5, 9) THEN -amount_fen END), 0) AS topup,
+       coalesce(sum(amount_fen) FILTER (WHERE debit_kind = 6), 0) AS debt_made,
+       coalesce(sum(amount_fen) FILTER (WHERE credit_kind = 6), 0) AS debt_repaid
+  FROM settlement_clearingline
+ WHERE run_id = %(run)s AND kind < 20 AND kind <> 12
+ GROUP BY GROUPING SETS ((issuer_operator), ())
+)
 UPDATE settlement_sheetrow s
    SET topup_count = f.topups, topup_fen = f.topup, debt_made_fen = f.debt_made, debt_repaid_fen = f.debt_repaid
-  FROM (SELECT CASE WHEN grouping(issuer_operator) = 0 THEN 4 ELSE 5 END AS level, issuer_operator,
-               coalesce(sum(transaction_count) FILTER (WHERE kind = 3), 0) AS topups,
-               coalesce(sum(CASE WHEN debit_kind IN (5, 9) THEN amount_fen WHEN credit_kind IN (5, 9) THEN -amount_fen END), 0) AS topup,
-               coalesce(sum(amount_fen) FILTER (WHERE debit_kind = 6), 0) AS debt_made,
-               coalesce(sum(amount_fen) FILTER (WHERE credit_kind = 6), 0) AS debt_repaid
-          FROM settlement_clearingline
-         WHERE run_id = %(run)s AND kind < 20 AND kind <> 12
-         GROUP BY GROUPING SETS ((issuer_operator), ())) f
+  FROM f
  WHERE s.run_id = %(run)s AND s.business_date IS NULL AND s.level = f.level AND (f.level = 5 OR s.party_id = f.issuer_operator);
 
+WITH n AS MATERIALIZED (
+  SELECT CASE WHEN grouping(operator_id) = 0 THEN 4 ELSE 5 END AS level, operator_id,
+       coalesce(sum(receivable), 0) AS receivable, coalesce(sum(payable), 0) AS payable
+  FROM (SELECT creditor_id AS operator_id, amount_fen AS receivable, 0 AS payable
+          FROM settlement_nettingline WHERE run_id = %(run)s
+        UNION ALL
+        SELECT debtor_id, 0, amount_fen FROM settlement_nettingline WHERE run_id = %(run)s) p
+ GROUP BY GROUPING SETS ((operator_id), ())
+)
 UPDATE settlement_sheetrow s
    SET receivable_fen = n.receivable, payable_fen = n.payable, position_fen = n.receivable - n.payable
-  FROM (SELECT CASE WHEN grouping(operator_id) = 0 THEN 4 ELSE 5 END AS level, operator_id,
-               coalesce(sum(receivable), 0) AS receivable, coalesce(sum(payable), 0) AS payable
-          FROM (SELECT creditor_id AS operator_id, amount_fen AS receivable, 0 AS payable
-                  FROM settlement_nettingline WHERE run_id = %(run)s
-                UNION ALL
-                SELECT debtor_id, 0, amount_fen FROM settlement_nettingline WHERE run_id = %(run)s) p
-         GROUP BY GROUPING SETS ((operator_id), ())) n
+  FROM n
  WHERE s.run_id = %(run)s AND s.business_date IS NULL AND s.level = n.level AND (n.level = 5 OR s.party_id = n.operator_id);
 
 UPDATE settlement_sheetrow s SET name = p.name
