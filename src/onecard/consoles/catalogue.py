@@ -25,6 +25,10 @@ _PLURAL = {"ngettext", "ngettext_lazy"}
 _TAG = re.compile(r"""\{%-?\s*(?:trans|translate)\s+("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _INNER = re.compile(r"""\b_\(("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\)""")
 _BLOCK = re.compile(r"\{%\s*blocktrans(?:late)?\b([^%]*)%\}(.*?)\{%\s*endblocktrans(?:late)?\s*%\}", re.DOTALL)
+_UNUSED = frozenset({"contrib", "unfold_crispy"})
+"""Parts of Unfold that are not installed here."""
+_DJANGO_PARTS = ("conf", "contrib/admin", "contrib/auth", "contrib/contenttypes", "contrib/sessions")
+"""Parts of Django whose own Chinese is loaded here."""
 _PLURAL_TAG = re.compile(r"\{%\s*plural\s*%\}")
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
@@ -68,7 +72,7 @@ def messages_of_template(path: Path) -> Iterator[Message]:
     """The messages of a Django template."""
     source = path.read_text("utf-8")
     for match in (*_TAG.finditer(source), *_INNER.finditer(source)):
-        yield Message(ast.literal_eval(match[1]))
+        yield Message(ast.literal_eval(match[1]).replace("%", "%%"))  # as Django's template tags ask for it
     for match in _BLOCK.finditer(source):
         trimmed = re.search(r"\btrimmed\b", match[1]) is not None
         forms = [_block_text(form, trimmed=trimmed) for form in _PLURAL_TAG.split(match[2])]
@@ -80,10 +84,12 @@ def _block_text(text: str, *, trimmed: bool) -> str:
     return " ".join(line.strip() for line in text.splitlines() if line.strip()) if trimmed else text
 
 
-def messages_below(root: Path) -> set[Message]:
-    """All messages of a package: its code and its templates."""
+def messages_below(root: Path, *, without: frozenset[str] = frozenset()) -> set[Message]:
+    """All messages of a package: its code and its templates, but for the folders left out."""
     found: set[Message] = set()
     for path in root.rglob("*"):
+        if without & set(path.relative_to(root).parts):
+            continue
         if path.suffix == ".py" and not path.stem.endswith(("_pb2", "_pb2_grpc")) and "migrations" not in path.parts:
             found.update(messages_of_code(path))
         elif path.suffix == ".html":
@@ -94,11 +100,11 @@ def messages_below(root: Path) -> set[Message]:
 def foreign_messages() -> set[Message]:
     """What Unfold says and Django's own Chinese does not cover."""
     known: set[str] = set()
-    for catalogue in _package("django").rglob("locale/zh_Hans/LC_MESSAGES/django.po"):
+    for part in _DJANGO_PARTS:
+        catalogue = _package("django") / part / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
         known.update(entry.message.text for entry in read_po(catalogue) if any(entry.translations))
-    unfold = _package("unfold")
-    ours = {message for message in messages_below(unfold) if "contrib" not in message.text}
-    return {message for message in ours if message.text not in known and re.search(r"[A-Za-z]", message.text)}
+    said = messages_below(_package("unfold"), without=_UNUSED)
+    return {message for message in said if message.text not in known and re.search(r"[A-Za-z]{2}", message.text)}
 
 
 def _package(name: str) -> Path:

@@ -19,7 +19,6 @@ WEB_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "auditlog",
     "axes",
     "onecard.consoles.centre",

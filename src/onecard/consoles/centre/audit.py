@@ -1,7 +1,7 @@
 """The audit log (django-auditlog): who changed what in the management centre, when, and from where.
 
-Rows are written by explicit calls in the transaction of the change: services change rows in ways that Django's signals do not see.
-Only the users themselves are watched by signal. The log is read-only on its page.
+Rows are written by explicit calls in the transaction of the change, since services change rows in ways that Django's signals do
+not see. Only the users themselves are watched by signal. The log is read-only on its page.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The figures of the home page: read often, so each costs a bounded piece of an index, and one answer serves everybody for a second.
+"""The figures of the home page: read often, so each costs a bounded piece of an index; one answer serves everybody for a second.
 
 Charts come from what application servers and gateways report; counts and sums of today come from the journal itself, followed
 from the last id seen on each lane (ids of a lane rise in the order of their commits, so nothing is passed over).
@@ -29,7 +29,8 @@ _SLICE = 100_000
 _BUDGET_SECONDS = 1.0
 _GATEWAY_SILENT_AFTER = timedelta(seconds=15)
 
-# Legs of one purchase count once; what was voided, refunded or reversed goes off the sum and leaves the count.
+# Legs of one purchase count once, also where the only one is a debt; what was voided, refunded or reversed goes off the sum and stays
+# in the count.
 _FOLLOW = """
     WITH slice AS MATERIALIZED (
         SELECT id, kind, debit, credit, amount_fen, link_id FROM ledger.transfer
@@ -37,11 +38,11 @@ _FOLLOW = """
     )
     SELECT 0::bigint AS merchant, count(*)::bigint, max(id)::numeric FROM slice
     UNION ALL
-    SELECT credit, count(*) FILTER (WHERE kind IN (1, 2, 5) AND coalesce(link_id, id) = id), sum(amount_fen) FROM slice
-        WHERE credit BETWEEN %(first)s AND %(last)s AND kind < 10 GROUP BY credit
+    SELECT credit, count(*) FILTER (WHERE kind IN (1, 2, 5, 10) AND coalesce(link_id, id) = id), sum(amount_fen) FROM slice
+        WHERE credit BETWEEN %(first)s AND %(last)s AND kind <= 10 GROUP BY credit
     UNION ALL
     SELECT debit, 0, -sum(amount_fen) FROM slice
-        WHERE debit BETWEEN %(first)s AND %(last)s AND kind < 10 GROUP BY debit
+        WHERE debit BETWEEN %(first)s AND %(last)s AND kind <= 10 GROUP BY debit
 """
 _MERCHANTS = {"first": book_id(BookKind.MERCHANT, 0), "last": book_id(BookKind.MERCHANT, 99_999_999)}
 

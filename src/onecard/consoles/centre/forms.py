@@ -14,7 +14,7 @@ from onecard.consoles.centre.models import StaffAccount
 from onecard.kernel.errors import OneCardError, RuleViolated
 
 
-class OwnPasswordForm(AdminOwnPasswordChangeForm):
+class OwnPasswordForm(AdminOwnPasswordChangeForm):  # type: ignore[misc]
     """One's own password: the new one must differ, and lifts the duty to change it."""
 
     def clean_new_password1(self) -> str:
@@ -46,9 +46,9 @@ def error_text(error: OneCardError) -> str:
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
     """A form whose fields go to a service instead of straight into the table.
 
-    `submit()` calls the service; what the service refuses becomes an error of the form. It runs as the last step of validation, so
-    that the page shows the refusal beside the fields, inside the page's transaction and behind a savepoint. What has changed then
-    stands in the audit log by the same transaction.
+    `submit()` calls the service; what the service refuses becomes an error of the form. It runs as the last step of validation,
+    so that the page shows the refusal beside the fields, inside the page's transaction and behind a savepoint. What has changed
+    then stands in the audit log by the same transaction.
     """
 
     request: HttpRequest

@@ -57,10 +57,13 @@ def result_text(code: int) -> str:
 
 
 def kind_text(kind: int) -> str:
-    """What a transfer, or the record that asks for one, is."""
-    if kind == Operation.BALANCE:
-        return gettext("Balance enquiry")
+    """What a transfer is."""
     return own_language(KIND_TEXT[TransferKind(kind)]) if kind in TransferKind._value2member_map_ else str(kind)
+
+
+def operation_text(op: int) -> str:
+    """What a record asked for: numbered like the transfers it makes, but for the enquiry, which makes none."""
+    return gettext("Balance enquiry") if op == Operation.BALANCE else kind_text(op)
 
 
 def own_language(text: Text) -> str:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
@@ -10,7 +11,7 @@ from onecard.consoles.centre.pages import accounts, home, settlement, transactio
 from onecard.consoles.centre.tables.registry import register
 
 
-class CentreSite(UnfoldAdminSite):
+class CentreSite(UnfoldAdminSite):  # type: ignore[misc]
     """The one admin site of the platform's own staff."""
 
     login_template = "centre/login.html"
@@ -38,7 +39,7 @@ class CentreSite(UnfoldAdminSite):
         ]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Unfold's context without its inline colours: they stand in centre.css, so that the content policy can refuse inline styles."""
+        """Unfold's context without its inline colours: they stand in centre.css, so that the content policy can refuse them."""
         context: dict[str, Any] = super().each_context(request)
         return {**context, "colors": {}, "border_radius": None}
 
@@ -46,13 +47,13 @@ class CentreSite(UnfoldAdminSite):
         """The home page: live figures."""
         return super().index(request, {**home.context(request), **(extra_context or {})})
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         """Change one's own password; afterwards home, since the first time it stood in the way of everything."""
         from django.contrib.auth.views import PasswordChangeView
 
         from onecard.consoles.centre.forms import OwnPasswordForm
 
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         return PasswordChangeView.as_view(
             form_class=OwnPasswordForm,
             success_url=reverse("admin:index", current_app=self.name),

@@ -6,14 +6,15 @@ from functools import wraps
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils.dateparse import parse_date, parse_datetime
 
 from onecard.consoles.centre.roles import Can, allowed
 from onecard.kernel.business_day import PLATFORM_ZONE
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def needs(capability: Can) -> Callable[[View], View]:
@@ -21,7 +22,7 @@ def needs(capability: Can) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not allowed(request, capability):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
@@ -35,7 +36,7 @@ def render(request: HttpRequest, template: str, context: dict[str, Any]) -> Temp
     """A page in Unfold's frame."""
     from onecard.consoles.centre.site import centre_site
 
-    request.current_app = centre_site.name  # type: ignore[attr-defined]
+    request.current_app = centre_site.name
     return TemplateResponse(request, template, {**centre_site.each_context(request), **context})
 
 

@@ -1,6 +1,7 @@
-"""Search in the journal: by card, account, number of the transaction, terminal and sequence, merchant and time, or simply the newest."""
+"""Search in the journal: by card, account, transaction number, terminal and sequence, merchant and time, or the newest."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,8 @@ from onecard.ledger.accounts import BookKind, is_book, split_book_id
 from onecard.services.devices.models import Terminal
 from onecard.services.operators.models import Merchant, Operator, Unit
 
+_LATE = timedelta(minutes=1)
+"""A record that came up later than this shows the moment it was made as well."""
 _OF_UNITS = (BookKind.UNIT, BookKind.UNIT_FUNDING)
 
 
@@ -73,15 +76,19 @@ def _page(transfers: list[Transfer]) -> Found:
 
 
 def _by_number(text: str, span: Span, cursor: Cursor) -> Found:
-    lane, _dash, rest = text.partition("-")
-    if rest:
+    lane, dash, rest = text.partition("-")
+    if dash:
         transfer_id, on_lane = number(rest), number(lane)
-        if transfer_id is None or on_lane is None or on_lane > 99:
+        if transfer_id is None or on_lane is None or on_lane > search.LAST_LANE:
             return Found(problem=_("Not a transaction number."))
         return Found(search.by_id(transfer_id, on_lane))
     value = number(text)
     if value is None:
         return Found(problem=_("Give a card number, an account number or a transaction number: digits only."))
+    return _by_plain_number(value, span, cursor)
+
+
+def _by_plain_number(value: int, span: Span, cursor: Cursor) -> Found:
     if is_card_no(value):
         account = search.account_of_card(value)
         if account is None:
@@ -135,7 +142,7 @@ class Names:
         return str(own) if own else self.terminals.get(terminal_id, str(terminal_id))
 
     def side(self, ledger_account: int) -> str:
-        """A ledger account in words: a merchant by its name, another book account by its kind and owner, a purse by its account."""
+        """A ledger account in words: a merchant's name, another book account's kind and owner, a purse's account."""
         if not is_book(ledger_account):
             account, unit = split_purse_id(ledger_account)
             return f"{account} · {_('private purse') if unit else _('public purse')}"
@@ -155,7 +162,7 @@ def row(transfer: Transfer, names: Names) -> dict[str, Any]:
         "number": f"{transfer.lane}-{transfer.id}",
         "link": f"{reverse('admin:centre_transactions')}?q={transfer.lane}-{transfer.id}",
         "posted_at": formats.moment(transfer.posted_at),
-        "occurred_at": formats.moment(transfer.occurred_at),
+        "occurred_at": formats.moment(transfer.occurred_at) if transfer.posted_at - transfer.occurred_at > _LATE else "",
         "business_date": transfer.business_date.isoformat(),
         "kind": labels.kind_text(transfer.kind),
         "amount": formats.yuan(-transfer.amount_fen if from_purse else transfer.amount_fen),
@@ -174,7 +181,7 @@ def _record_row(record: Record) -> dict[str, Any]:
     state = {1: _("reversed"), 2: _("reversal came first")}.get(record.state, "")
     return {
         "seq": record.terminal_seq,
-        "op": labels.kind_text(record.op),
+        "op": labels.operation_text(record.op),
         "result": labels.result_text(record.code),
         "good": record.code == 0,
         "state": state,

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from onecard.consoles.centre import formats
 from onecard.consoles.centre.pages.base import needs, number, render
 from onecard.consoles.centre.roles import Can
 from onecard.services.operators.models import MAX_CHILDREN, MAX_UNITS, Operator, Unit
@@ -21,7 +22,7 @@ def tree(request: HttpRequest) -> HttpResponse:
     opened = number(request.GET.get("open"))
     everything = sum(operator.unit_count for operator in operators) <= _ALL_AT_ONCE
     units: dict[int, list[Unit]] = {}
-    for unit in Unit.objects.order_by("code") if everything else Unit.objects.filter(operator_id=opened).order_by("code"):
+    for unit in Unit.objects.order_by("code") if everything else Unit.objects.filter(operator_id=opened or 0).order_by("code"):
         units.setdefault(unit.operator_id, []).append(unit)
     root = next((operator for operator in operators if operator.parent_id is None), None)
     return render(
@@ -45,6 +46,7 @@ def _node(operator: Operator, units: dict[int, list[Unit]], *, opened: int | Non
     return {
         "row": operator,
         "tone": OPERATOR_TONES.get(operator.status, ""),
+        "holders": f"{formats.count(operator.holder_count)} / {formats.count(operator.holder_cap)}",
         "units": [{"row": unit, "tone": UNIT_TONES.get(unit.state, "")} for unit in units.get(operator.pk, [])],
         "open": operator.pk == opened or (everything and opened is None),
         "loaded": everything or operator.pk == opened,

@@ -8,10 +8,9 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
 
 from onecard.consoles.centre.roles import Can
-from onecard.consoles.centre.tables.base import CentreAdmin
+from onecard.consoles.centre.tables.base import CentreAdmin, column
 
 ACTIONS = {
     LogEntry.Action.CREATE: _("created"),
@@ -26,11 +25,11 @@ class AuditAdmin(CentreAdmin):
     """Rows of the log, newest first."""
 
     view_capability = Can.VIEW_AUDIT
-    list_display = ("at", "who", "what", "table", "object_repr", "change_text")
+    list_display = ("at", "who", "what", "table", "thing", "change_text")
     list_display_links = ("at",)
     list_filter = ("action",)
     search_fields = ("object_repr", "actor__username")
-    fields = ("at", "who", "remote_addr", "what", "table", "object_repr", "all_changes")
+    fields = ("at", "who", "address", "what", "table", "thing", "all_changes")
     readonly_fields = fields
     ordering = ("-timestamp", "-id")
     list_select_related = ("actor", "content_type")
@@ -39,38 +38,48 @@ class AuditAdmin(CentreAdmin):
         """Nobody writes here."""
         return False
 
-    @display(description=_("Time"), ordering="timestamp")
+    @column(_("Time"), ordering="timestamp")
     def at(self, entry: LogEntry) -> Any:
         """When."""
         from onecard.consoles.centre.formats import moment
 
         return moment(entry.timestamp)
 
-    @display(description=_("Who"))
+    @column(_("Who"))
     def who(self, entry: LogEntry) -> str:
         """The user, or the platform itself."""
         return entry.actor.get_username() if entry.actor else gettext("the platform")
 
-    @display(description=_("Act"))
+    @column(_("Act"))
     def what(self, entry: LogEntry) -> str:
         """What was done."""
         act = (entry.additional_data or {}).get("act")
         return gettext(act) if act else str(ACTIONS.get(entry.action, entry.action))
 
-    @display(description=_("Kind of thing"))
+    @column(_("Kind of thing"))
     def table(self, entry: LogEntry) -> str:
         """The table's name."""
         model = entry.content_type.model_class()
         return str(model._meta.verbose_name) if model else str(entry.content_type)
 
-    @display(description=_("Changes"))
+    @column(_("Object"), ordering="object_repr")
+    def thing(self, entry: LogEntry) -> str:
+        """The row's name as it was then."""
+        return str(entry.object_repr)
+
+    @column(_("From address"))
+    def address(self, entry: LogEntry) -> str:
+        """Where the request came from."""
+        return entry.remote_addr or "–"
+
+    @column(_("Changes"))
     def change_text(self, entry: LogEntry) -> str:
         """The first fields that changed."""
         changes = self._changes(entry)
         text = "; ".join(f"{name}: {old} → {new}" for name, old, new in changes[:_SHOWN])
         return text + (" …" if len(changes) > _SHOWN else "")
 
-    @display(description=_("Changes"))
+    @column(_("Changes"))
     def all_changes(self, entry: LogEntry) -> SafeString:
         """Every field that changed."""
         return format_html_join("", "<div>{}: {} → {}</div>", self._changes(entry))

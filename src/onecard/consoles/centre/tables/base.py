@@ -1,21 +1,36 @@
 """The base of every list: a capability to see, one to change, no deletion, no counting of whole tables."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db import transaction
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import Promise
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from onecard.consoles.centre import audit
 from onecard.consoles.centre.forms import error_text
 from onecard.consoles.centre.roles import Can, allowed
 from onecard.kernel.errors import OneCardError
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def column(description: str | Promise, *, ordering: str | None = None, label: dict[str, str] | None = None) -> Callable[[_F], _F]:
+    """A column of a list made by a method: its heading, the field it sorts by, and the colours of its badge."""
+
+    def decorate(method: _F) -> _F:
+        made: _F = display(description=description, ordering=ordering, label=label)(method)
+        return made
+
+    return decorate
 
 
 class CentreAdmin(ModelAdmin):  # type: ignore[misc]
@@ -65,6 +80,9 @@ class CentreAdmin(ModelAdmin):  # type: ignore[misc]
         """The form, knowing who fills it in."""
         form = super().get_form(request, obj, change=change, **kwargs)
         form.request = request
+        for field in form.base_fields.values():
+            if isinstance(field.widget, RelatedFieldWidgetWrapper):  # no pop-ups: every table has its page
+                field.widget.can_add_related = field.widget.can_change_related = field.widget.can_view_related = False
         return form
 
     def act(self, request: HttpRequest, pk: int, perform: Callable[[], Any], *, act: str, done: str = "") -> HttpResponse:

@@ -8,13 +8,12 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
 
 from onecard.consoles.centre import audit, formats
 from onecard.consoles.centre.forms import ServiceForm, error_text
 from onecard.consoles.centre.pages.base import needs
 from onecard.consoles.centre.roles import Can
-from onecard.consoles.centre.tables.base import CentreAdmin
+from onecard.consoles.centre.tables.base import CentreAdmin, column
 from onecard.kernel.errors import OneCardError
 from onecard.services.devices import api
 from onecard.services.devices.models import Line, LineState, LineStatus, Terminal, TerminalState
@@ -76,12 +75,12 @@ class TerminalAdmin(CentreAdmin):
     ordering = ("id",)
     change_form_outer_before_template = "centre/terminal_actions.html"
 
-    @display(description=_("On line"), label=_ONLINE)
+    @column(_("On line"), label=_ONLINE)
     def up(self, terminal: Terminal) -> tuple[str, str]:
         """Whether its line is up."""
         return _online(getattr(terminal.line, "status", None))
 
-    @display(description=_("State"), label={"active": "success", "disabled": "danger"})
+    @column(_("State"), label={"active": "success", "disabled": "danger"})
     def coloured_state(self, terminal: Terminal) -> tuple[str, str]:
         """The state, coloured."""
         return terminal.state, terminal.get_state_display()
@@ -142,28 +141,28 @@ class LineAdmin(CentreAdmin):
     ordering = ("id",)
     change_form_outer_before_template = "centre/line_actions.html"
 
-    @display(description=_("Belongs to"))
+    @column(_("Belongs to"))
     def owner(self, line: Line) -> str:
         """The unit, or the operator for public merchants outside any unit."""
         return str(line.unit or line.operator)
 
-    @display(description=_("On line"), label=_ONLINE)
+    @column(_("On line"), label=_ONLINE)
     def up(self, line: Line) -> tuple[str, str]:
         """As a gateway last said."""
         return _online(getattr(line, "status", None))
 
-    @display(description=_("Since"))
+    @column(_("Since"))
     def since(self, line: Line) -> str:
         """Since when."""
         status = getattr(line, "status", None)
         return formats.moment(status.since if status else None)
 
-    @display(description=_("Certificate until"))
+    @column(_("Certificate until"))
     def certificate(self, line: Line) -> str:
         """The end of the client certificate."""
         return formats.moment(line.certificate_until) if line.certificate_until else gettext("not enrolled")
 
-    @display(description=_("State"), label={"active": "success", "revoked": "danger"})
+    @column(_("State"), label={"active": "success", "revoked": "danger"})
     def coloured_state(self, line: Line) -> tuple[str, str]:
         """The state, coloured."""
         return line.state, line.get_state_display()

@@ -1,4 +1,4 @@
-"""The operator tree's tables: operators, units, merchants, card types (O1, O2, O3, P1). Every change goes through services.operators."""
+"""The operator tree's tables: operators, merchants, card types (O1, O2, P1). Every change goes through services.operators."""
 
 from typing import Any, ClassVar
 
@@ -8,13 +8,12 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
 
 from onecard.consoles.centre import formats
 from onecard.consoles.centre.forms import ServiceForm
 from onecard.consoles.centre.pages.base import needs
 from onecard.consoles.centre.roles import Can
-from onecard.consoles.centre.tables.base import CentreAdmin
+from onecard.consoles.centre.tables.base import CentreAdmin, column
 from onecard.services.operators import api
 from onecard.services.operators.choices import OperatorStatus
 from onecard.services.operators.models import CardType, Merchant, Operator
@@ -55,17 +54,17 @@ class OperatorAdmin(CentreAdmin):
     ordering = ("id",)
     change_form_outer_before_template = "centre/operator_actions.html"
 
-    @display(description=_("State"), label=OPERATOR_COLOURS)
+    @column(_("State"), label=OPERATOR_COLOURS)
     def state(self, operator: Operator) -> tuple[str, str]:
         """The state, coloured."""
         return operator.status, operator.get_status_display()
 
-    @display(description=_("Units"))
+    @column(_("Units"))
     def units_used(self, operator: Operator) -> str:
         """How many of the units it may have."""
         return f"{operator.unit_count} / {api.MAX_UNITS}"
 
-    @display(description=_("Cardholders"))
+    @column(_("Cardholders"))
     def holders_used(self, operator: Operator) -> str:
         """How many of the cardholders it may have."""
         return f"{formats.count(operator.holder_count)} / {formats.count(operator.holder_cap)}"
@@ -128,12 +127,12 @@ class MerchantAdmin(CentreAdmin):
     search_fields = ("name", "unit__name")
     ordering = ("id",)
 
-    @display(description=_("State"), label={"active": "success", "closed": "danger"})
+    @column(_("State"), label={"active": "success", "closed": "danger"})
     def coloured_state(self, merchant: Merchant) -> tuple[str, str]:
         """The state, coloured."""
         return merchant.state, merchant.get_state_display()
 
-    @display(description=_("Fee"))
+    @column(_("Fee"))
     def fees(self, merchant: Merchant) -> str:
         """Per mille and per item."""
         return f"{merchant.fee_per_mille}‰ + ¥{formats.yuan(merchant.fee_per_item_fen)}"
@@ -169,22 +168,22 @@ class CardTypeAdmin(CentreAdmin):
     search_fields = ("code", "name")
     ordering = ("id",)
 
-    @display(description=_("Per transaction"))
+    @column(_("Per transaction"))
     def txn(self, card_type: CardType) -> str:
         """The limit per transaction."""
         return _limit(card_type.limit_txn_fen)
 
-    @display(description=_("Per meal period"))
+    @column(_("Per meal period"))
     def meal(self, card_type: CardType) -> str:
         """The limit per meal period."""
         return _limit(card_type.limit_meal_fen)
 
-    @display(description=_("Per day"))
+    @column(_("Per day"))
     def day(self, card_type: CardType) -> str:
         """The limit per day."""
         return _limit(card_type.limit_day_fen)
 
-    @display(description=_("Balance"))
+    @column(_("Balance"))
     def balance(self, card_type: CardType) -> str:
         """The limit of the balance."""
         return _limit(card_type.limit_balance_fen)

@@ -11,14 +11,13 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from onecard.consoles.centre import audit, staff
 from onecard.consoles.centre.forms import ServiceForm
 from onecard.consoles.centre.pages.base import needs
 from onecard.consoles.centre.roles import ROLE_NAMES, Can, Role
-from onecard.consoles.centre.tables.base import CentreAdmin
+from onecard.consoles.centre.tables.base import CentreAdmin, column
 
 
 class StaffForm(ServiceForm):
@@ -52,6 +51,7 @@ class StaffForm(ServiceForm):
         """Make or change the user; a new one's one-time password is shown once."""
         values, role = self.cleaned_data, Role(self.cleaned_data["role"])
         if self.instance.pk:
+            assert isinstance(self.request.user, User), "the page is for those who are signed in"
             return staff.change_staff(
                 self.instance, role, name=values["first_name"], active=values["is_active"], by=self.request.user
             )
@@ -80,13 +80,13 @@ class StaffAdmin(CentreAdmin):
     ordering = ("username",)
     change_form_outer_before_template = "centre/staff_actions.html"
 
-    @display(description=_("Role"))
+    @column(_("Role"))
     def role_name(self, user: User) -> Any:
         """The role in words."""
         role = staff.role_of(user)
         return ROLE_NAMES[role] if role else "–"
 
-    @display(description=_("Last signed in"), ordering="last_login")
+    @column(_("Last signed in"), ordering="last_login")
     def signed_in(self, user: User) -> str:
         """The last time."""
         from onecard.consoles.centre.formats import moment

@@ -10,13 +10,12 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
 
 from onecard.consoles.centre import formats
 from onecard.consoles.centre.forms import ServiceForm
 from onecard.consoles.centre.pages.base import moment, needs
 from onecard.consoles.centre.roles import Can
-from onecard.consoles.centre.tables.base import CentreAdmin
+from onecard.consoles.centre.tables.base import CentreAdmin, column
 from onecard.services.operators import api
 from onecard.services.operators.choices import Application, UnitState
 from onecard.services.operators.models import Unit
@@ -80,12 +79,12 @@ class UnitAdmin(CentreAdmin):
     ordering = ("operator_id", "code")
     change_form_outer_before_template = "centre/unit_actions.html"
 
-    @display(description=_("State"), label=COLOURS)
+    @column(_("State"), label=COLOURS)
     def coloured_state(self, unit: Unit) -> tuple[str, str]:
         """The state, coloured."""
         return unit.state, unit.get_state_display()
 
-    @display(description=_("Valid until"), ordering="valid_until")
+    @column(_("Valid until"), ordering="valid_until")
     def until(self, unit: Unit) -> str:
         """The end of the validity period."""
         return formats.moment(unit.valid_until)

@@ -17,7 +17,7 @@
         interaction: { mode: "index", intersect: false },
         plugins: { legend: { display: datasets.length > 1, position: "bottom" } },
         scales: {
-          x: { grid: { display: false }, ticks: { maxTicksLimit: 6, maxRotation: 0 } },
+          x: { grid: { display: false }, ticks: { maxTicksLimit: 6, maxRotation: 0, autoSkipPadding: 12 } },
           y: { beginAtZero: true, grid, ticks: { maxTicksLimit: 6, precision: 0 } },
         },
       },
