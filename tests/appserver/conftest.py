@@ -1,5 +1,6 @@
 """A small town in a real database, and an application server on it that tests reach over its unix socket."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import grpc
@@ -49,6 +51,10 @@ class Town:
         with psycopg.connect(self.database.owner_dsn, autocommit=True) as connection:
             cursor = connection.execute(sql, parameters)  # type: ignore[arg-type]
             return cursor.fetchall() if cursor.description else []
+
+    def is_blocked(self) -> bool:
+        """Whether somebody waits for a lock."""
+        return self.execute("SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1") != []
 
     def end_backends(self, application_name: str) -> int:
         """Ends connections as an administrator would, and returns how many there were."""
@@ -100,6 +106,14 @@ def town(django_database: TestDatabase) -> Iterator[Town]:
         unit_line=unit_line.pk,
         cards=tuple(row.card_no for row in rows),
     )
+
+
+async def until(condition: Callable[[], bool], *, within_s: float = 10) -> None:
+    """Waits for a condition; fails after `within_s`."""
+    begin = monotonic()
+    while not condition():
+        assert monotonic() - begin < within_s, f"not within {within_s} s"
+        await asyncio.sleep(0.01)
 
 
 class Client:

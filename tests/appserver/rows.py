@@ -6,9 +6,7 @@ from onecard.kernel.numbers import build_card_no
 from onecard.protocol.proto import records_pb2
 
 NOW_US = 1_789_000_000_000_000
-POST = TerminalPost(
-    line_id=7, merchant=100_000_001, unit=0, purse_order=1, precheck=0, funding=500_000_001, meals=()
-)
+POST = TerminalPost(line_id=7, merchant=100_000_001, unit=0, purse_order=1, precheck=0, funding=500_000_001, meals=())
 
 
 def card(serial: int, lane: int = 0) -> int:

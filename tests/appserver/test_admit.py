@@ -6,7 +6,15 @@ import pytest
 
 from onecard.appserver.admit import TerminalPost, has_equal_columns, meal_at, sort_records
 from onecard.appserver.calls import (
-    BUSINESS_DATE, MEAL, MERCHANT, OCCURRED, ORIG_TERMINAL, PRECHECK, PURSE_ORDER, PendingCall, Row,
+    BUSINESS_DATE,
+    MEAL,
+    MERCHANT,
+    OCCURRED,
+    ORIG_TERMINAL,
+    PRECHECK,
+    PURSE_ORDER,
+    PendingCall,
+    Row,
 )
 from onecard.appserver.dates import DAY_US, DayTable
 from onecard.kernel.codes import Operation, Result
@@ -100,7 +108,8 @@ async def test_the_business_date_follows_the_cut_time_and_a_wrong_clock_is_not_b
 
 async def test_the_meal_period_is_that_of_the_local_second_also_over_midnight() -> None:
     meals = (MealSpan(1, 6 * 3600, 10 * 3600), MealSpan(2, 22 * 3600, 2 * 3600))
-    assert [meal_at(meals, second) for second in (21599, 21600, 35999, 36000, 79200, 86399, 0, 7199, 7200)] == [0, 1, 1, 0, 2, 2, 2, 2, 0]
+    seconds = (21599, 21600, 35999, 36000, 79200, 86399, 0, 7199, 7200)
+    assert [meal_at(meals, second) for second in seconds] == [0, 1, 1, 0, 2, 2, 2, 2, 0]
     local_second = (NOW_US // 1_000_000 + 8 * 3600) % 86400
     meal = MealSpan(5, local_second, local_second + 1)
     _, rows, _ = _sort({}, {"occurred_at_us": NOW_US + 1_000_000}, post=POST._replace(meals=(meal,)))

@@ -10,11 +10,12 @@ import pytest
 from onecard.kernel.codes import ConflictField, Operation, Result
 from onecard.kernel.numbers import build_card_no
 from onecard.protocol.proto import app_pb2, records_pb2
-from tests.appserver.conftest import OPENING_FEN, Client, StartApp
+from tests.appserver.conftest import OPENING_FEN, Client, StartApp, until
 
 
 def _moved(client: Client, kind: int = 1) -> tuple[object, ...]:
-    return client.town.execute("SELECT count(*)::int, coalesce(sum(amount_fen), 0)::int FROM ledger.transfer WHERE kind = %s", kind)[0]
+    query = "SELECT count(*)::int, coalesce(sum(amount_fen), 0)::int FROM ledger.transfer WHERE kind = %s"
+    return client.town.execute(query, kind)[0]
 
 
 async def test_purchases_of_one_call_are_posted_and_answered_in_their_order(client: Client) -> None:
@@ -106,8 +107,7 @@ async def test_a_batch_whose_backend_is_ended_during_the_call_is_posted_exactly_
     with psycopg.connect(town.database.owner_dsn) as blocker:
         blocker.execute("SELECT 1 FROM ledger.lane WHERE lane IN (0, 1) FOR UPDATE")
         posting = asyncio.create_task(client.codes(*(client.record(card) for card in town.cards[:10])))
-        while town.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0] == 0:
-            await asyncio.sleep(0.01)
+        await until(town.is_blocked)
         assert town.end_backends("onecard app") >= 2
         blocker.rollback()
     assert await posting == [0] * 10
@@ -121,11 +121,9 @@ async def test_records_beyond_the_bound_are_busy_and_nothing_of_them_is_posted(s
     with psycopg.connect(town.database.owner_dsn) as blocker:
         blocker.execute("SELECT 1 FROM ledger.lane WHERE lane = 0 FOR UPDATE")
         first = asyncio.create_task(client.codes(*(client.record(card) for card in lane_0[:5])))
-        while town.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0] == 0:
-            await asyncio.sleep(0.01)
+        await until(town.is_blocked)
         second = asyncio.create_task(client.codes(*(client.record(card) for card in lane_0[5:12])))
-        while client.server.collector.busy_answers < 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: client.server.collector.busy_answers == 2)
         blocker.rollback()
     assert await first == [0] * 5
     assert await second == [0] * 5 + [Result.BUSY] * 2
@@ -137,8 +135,7 @@ async def test_draining_refuses_what_is_new_and_answers_what_was_taken_in(client
     with psycopg.connect(town.database.owner_dsn) as blocker:
         blocker.execute("SELECT 1 FROM ledger.lane WHERE lane IN (0, 1) FOR UPDATE")
         posting = asyncio.create_task(client.codes(*(client.record(card) for card in town.cards[:4])))
-        while client.server.collector.depth() < 4:
-            await asyncio.sleep(0.01)
+        await until(lambda: client.server.collector.depth() == 4)
         stopping = asyncio.create_task(client.server.stop())
         await client.server.service.draining.wait()
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -170,8 +167,6 @@ async def test_metrics_health_and_live_figures_tell_what_was_posted(client: Clie
     assert "onecard_app_queue_rows 0.0" in metrics
     assert await asyncio.to_thread(get, "/healthz") == "ok\n"
     query = "SELECT coalesce(sum(purchases), 0)::int, coalesce(sum(approved), 0)::int FROM monitoring_livefigure"
-    while client.town.execute(query) != [(5, 5)]:
-        await asyncio.sleep(0.05)
+    await until(lambda: client.town.execute(query) == [(5, 5)])
     units = client.town.execute("SELECT operator_id, unit_id, sum(approved)::int FROM monitoring_livefigureunit GROUP BY 1, 2")
     assert units == [(client.town.operator, 0, 5)]
-

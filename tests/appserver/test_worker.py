@@ -1,4 +1,4 @@
-"""A worker's answers when the database refuses, fails or is away. The database is a fake here; the real one is in test_posting.py."""
+"""A worker's answers when the database refuses, fails or is away. A fake database; the real one is in test_posting.py."""
 
 import asyncio
 import logging
@@ -34,9 +34,7 @@ def _approve(rows: Sequence[Row]) -> RowAnswers:
 
 
 @asynccontextmanager
-async def _collector(
-    behaviour: Behaviour, *, queue_rows: int = 100, deadline_s: float = 5
-) -> AsyncIterator[Collector]:
+async def _collector(behaviour: Behaviour, *, queue_rows: int = 100, deadline_s: float = 5) -> AsyncIterator[Collector]:
     async def execute(connection: object, rows: Sequence[Row]) -> RowAnswers:
         return await behaviour(rows)
 

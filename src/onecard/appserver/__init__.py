@@ -1,1 +1,1 @@
-"""The application server: takes batches of records from gateways, decides what the directory can decide, and has the rest posted."""
+"""The application server: takes batches of records from gateways, decides what the directory can, has the rest posted."""

@@ -12,6 +12,7 @@ from onecard.appserver.calls import PendingCall, Row
 from onecard.appserver.dates import DAY_US, MINUTE_US, DayTable, believable_us
 from onecard.kernel.codes import Operation, Result
 from onecard.kernel.numbers import MAX_LANE, luhn_digit
+from onecard.protocol.proto.records_pb2 import Records
 
 MAX_AMOUNT_FEN = 10**12
 _GROUP = 10_000
@@ -54,19 +55,6 @@ class TerminalPost(NamedTuple):
 Resolve = Callable[[int], TerminalPost | None]
 
 
-class RecordColumns(Protocol):
-    """The columns of `onecard.v1.Records`."""
-
-    op: list[int]
-    terminal_id: list[int]
-    terminal_seq: list[int]
-    card_no: list[int]
-    amount_fen: list[int]
-    occurred_at_us: list[int]
-    orig_terminal_id: list[int]
-    orig_seq: list[int]
-
-
 class Sorted(NamedTuple):
     """Rows of a call, ready for the collector."""
 
@@ -74,7 +62,7 @@ class Sorted(NamedTuple):
     enquiries: list[Row]
 
 
-def has_equal_columns(records: RecordColumns, line_ids: list[int]) -> bool:
+def has_equal_columns(records: Records, line_ids: Sequence[int]) -> bool:
     """Whether all columns of a batch have one length."""
     size = len(records.op)
     columns = (
@@ -100,8 +88,8 @@ def meal_at(meals: Sequence[MealSpan], second: int) -> int:
 
 def sort_records(
     call: PendingCall,
-    records: RecordColumns,
-    line_ids: list[int],
+    records: Records,
+    line_ids: Sequence[int],
     *,
     resolve: Resolve,
     days: DayTable,

@@ -7,15 +7,26 @@ the answer goes. Nothing else is made per record: at tens of thousands a second 
 import asyncio
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
-from typing import NamedTuple
-
-from onecard.kernel.codes import Result
+from typing import Final, NamedTuple
 
 Row = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, "PendingCall", int]
 
-OP, TERMINAL, SEQ, CARD, MERCHANT, UNIT, PURSE_ORDER, AMOUNT = 0, 1, 2, 3, 4, 5, 6, 7
-OCCURRED, BUSINESS_DATE, MEAL, ORIG_TERMINAL, ORIG_SEQ, PRECHECK = 8, 9, 10, 11, 12, 13
-CALL, INDEX = 14, 15
+OP: Final = 0
+TERMINAL: Final = 1
+SEQ: Final = 2
+CARD: Final = 3
+MERCHANT: Final = 4
+UNIT: Final = 5
+PURSE_ORDER: Final = 6
+AMOUNT: Final = 7
+OCCURRED: Final = 8
+BUSINESS_DATE: Final = 9
+MEAL: Final = 10
+ORIG_TERMINAL: Final = 11
+ORIG_SEQ: Final = 12
+PRECHECK: Final = 13
+CALL: Final = 14
+INDEX: Final = 15
 COLUMNS = 14
 _PENDING = -1
 

@@ -179,5 +179,3 @@ def _parse(payload: str) -> Change:
     except ValueError:
         log.warning("directory: notice %r not understood, loading everything", payload)
         return Change("*", None)
-
-

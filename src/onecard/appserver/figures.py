@@ -1,5 +1,7 @@
-"""Leaves the live figures of this application server for the management centre, every two seconds. A chart, not a promise: when the
-data centre is away the figures of that time are lost and nothing else waits for them."""
+"""Leaves the live figures of this application server for the management centre, every two seconds.
+
+A chart, not a promise: when the data centre is away the figures of that time are lost, and nothing else waits for them.
+"""
 
 import asyncio
 import logging

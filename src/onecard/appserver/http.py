@@ -10,8 +10,8 @@ _REQUEST_TIMEOUT_S = 5
 _HEADER_LIMIT = 8192
 
 
-async def serve_http(port: int, *, registry: CollectorRegistry, healthy: Callable[[], bool], host: str = "127.0.0.1") -> asyncio.Server:
-    """Starts to listen; port 0 takes a free one."""
+async def serve_http(port: int, *, registry: CollectorRegistry, healthy: Callable[[], bool]) -> asyncio.Server:
+    """Starts to listen on this machine only; port 0 takes a free one."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -21,7 +21,7 @@ async def serve_http(port: int, *, registry: CollectorRegistry, healthy: Callabl
                 await writer.drain()
         writer.close()
 
-    return await asyncio.start_server(answer, host, port, limit=_HEADER_LIMIT)
+    return await asyncio.start_server(answer, "127.0.0.1", port, limit=_HEADER_LIMIT)
 
 
 def _respond(path: list[bytes], registry: CollectorRegistry, healthy: Callable[[], bool]) -> bytes:
@@ -33,5 +33,5 @@ def _respond(path: list[bytes], registry: CollectorRegistry, healthy: Callable[[
 
 
 def _response(status: int, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status} .\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + body
+    head = f"HTTP/1.1 {status} .\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"Connection: close\r\n\r\n" + body

@@ -5,7 +5,6 @@ import gc
 import signal
 import socket
 from contextlib import suppress
-
 from typing import TYPE_CHECKING
 
 import uvloop

@@ -100,14 +100,17 @@ class MeterCollector(PrometheusCollector):
 
     def collect(self) -> Iterator[Metric]:
         meter, gauges = self._meter, self._gauges
-        yield _counter("onecard_app_records", "Records answered by the ledger, by operation.", "operation", _named(meter.operations, Operation))
-        yield _counter("onecard_app_results", "Answers of the ledger, by result.", "result", _named(meter.results, Result))
+        operations, results = _named(meter.operations, Operation), _named(meter.results, Result)
+        yield _counter("onecard_app_records", "Records answered by the ledger, by operation.", "operation", operations)
+        yield _counter("onecard_app_results", "Answers of the ledger, by result.", "result", results)
         yield CounterMetricFamily("onecard_app_busy", "Records answered BUSY.", value=gauges.busy_answers)
         yield GaugeMetricFamily("onecard_app_queue_rows", "Records queued or being posted.", value=gauges.depth())
         yield GaugeMetricFamily(
             "onecard_app_oldest_unposted_seconds", "Age of the oldest record not answered yet.", value=gauges.oldest_age_s()
         )
-        yield _histogram("onecard_app_latency_seconds", "From a call's arrival to its answer, per record.", meter.latency_us, 1_000_000)
+        yield _histogram(
+            "onecard_app_latency_seconds", "Arrival of a call to its answer, per record.", meter.latency_us, 1_000_000
+        )
         yield _histogram("onecard_app_post_seconds", "One call of the posting function.", meter.post_us, 1_000_000)
         yield _histogram("onecard_app_batch_rows", "Rows a batch.", meter.batch_rows, 1)
 

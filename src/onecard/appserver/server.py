@@ -82,9 +82,7 @@ class AppServer:
             meter=self.meter,
             days=self.days,
             resolve=self.directory.posts.resolve,
-            desk=Desk(
-                sign_on=desk.sign_on, report=desk.report, totals=totals_of(self._connect), watch_admission=self.hub.watch
-            ),
+            desk=Desk(sign_on=desk.sign_on, report=desk.report, totals=totals_of(self._connect), watch_admission=self.hub.watch),
             peer_name=None if settings.tls is None else "gateway",
         )
         self._figures = FigureWriter(

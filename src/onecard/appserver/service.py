@@ -98,9 +98,7 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
     ) -> app_pb2.TerminalTotalsReply:
         await self._admit(context)
         debit_fen, debits, credit_fen, credits_ = await self._desk.totals(request.terminal_id, request.batch_no)
-        return app_pb2.TerminalTotalsReply(
-            debit_fen=debit_fen, debit_count=debits, credit_fen=credit_fen, credit_count=credits_
-        )
+        return app_pb2.TerminalTotalsReply(debit_fen=debit_fen, debit_count=debits, credit_fen=credit_fen, credit_count=credits_)
 
     async def ReportLines(self, request: app_pb2.LineReport, context: Context) -> app_pb2.LineReportReply:  # noqa: N802
         await self._admit(context)

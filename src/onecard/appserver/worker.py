@@ -49,7 +49,10 @@ class WorkerLimits:
 
     batch_rows: int = 1000
     deadline_s: float = 6.0
-    """How long a batch in doubt is tried again, and how long a row may wait behind one, before UNAVAILABLE; shorter than a gateway's."""
+    """How long a batch in doubt is tried again, and how long a row may wait behind one, before UNAVAILABLE.
+
+    Shorter than a gateway's own patience.
+    """
 
 
 class Worker:

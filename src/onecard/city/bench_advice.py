@@ -1,4 +1,4 @@
-"""`onecard bench advice`: offline records in batches over the native driver, from front-ends through every tier to the journal."""
+"""`onecard bench advice`: offline records in batches, from front-ends by the native driver through every tier to the journal."""
 
 import time
 

@@ -15,9 +15,8 @@ def say(text: str) -> None:
 def baseline(admin_dsn: str, *, quick: bool) -> float:
     """The yardstick on the same server in the same run."""
     say("pgbench -M prepared (TPC-B), same server, durable:")
-    found = pgbench.best(
-        admin_dsn, seconds=2 if quick else 6, clients=(4, 16) if quick else pgbench.CLIENTS, progress=lambda line: say(f"  {line}")
-    )
+    clients = (4, 16) if quick else pgbench.CLIENTS
+    found = pgbench.best(admin_dsn, seconds=2 if quick else 6, clients=clients, progress=lambda line: say(f"  {line}"))
     say(f"  best {found.tps:,.0f}/s with {found.clients} clients")
     return found.tps
 

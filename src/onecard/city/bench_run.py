@@ -141,13 +141,14 @@ def plan_for(roles: Roles, lines: Sequence[BenchLine], *, driver: str, **more: A
 
 
 def measured(roles: Roles, load: LoadProcess, order: str) -> tuple[dict[str, Any], dict[str, float]]:
-    """One order, and the processor seconds each tier used for it (warm-up included) per thousand records of the measured time."""
-    before, begin = roles.cpu_seconds(), time.monotonic()
+    """One order, and how many processors each tier used while it ran (warm-up included); `others` is the rest of the machine."""
+    before, busy_before, begin = roles.cpu_seconds(), _machine_seconds(), time.monotonic()
     result = load.order(order)
     elapsed = time.monotonic() - begin
-    after = roles.cpu_seconds()
-    result["elapsed"] = round(elapsed, 2)
-    return result, {name: round((after[name] - before[name]) / elapsed, 3) for name in after if name in before}
+    after, busy_after = roles.cpu_seconds(), _machine_seconds()
+    used = {name: round((after[name] - before[name]) / elapsed, 3) for name in after if name in before}
+    used["others"] = round(max((busy_after - busy_before) / elapsed - sum(used.values()), 0.0), 3)
+    return result, used
 
 
 def cpu_seconds(pid: int, *, with_children: bool = False) -> float:
@@ -165,6 +166,12 @@ def cpu_seconds(pid: int, *, with_children: bool = False) -> float:
                 if int(child[1]) == pid:
                     ticks += int(child[11]) + int(child[12])
     return ticks / _TICKS
+
+
+def _machine_seconds() -> float:
+    """Processor time of the whole machine: all but idle and waiting for disks; what a hypervisor took away counts as used."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS
 
 
 def _stat(pid: int) -> list[str]:

@@ -146,5 +146,3 @@ def _open_accounts(home: Home, count: int, *, operator: int, card_type: int, say
     path = home.path / "cards.bin"
     path.write_bytes(cards.tobytes())
     return path
-
-

@@ -1,4 +1,4 @@
-"""The load generator, a process of its own: connects terminals or front-ends to a gateway and loads it as its standard input says.
+"""The load generator, a process of its own: connects terminals or front-ends and loads a gateway as its standard input says.
 
     python -m onecard.city.loadgen PLAN.json
 
@@ -59,8 +59,9 @@ class Generator:
         context = ssl.create_default_context(cafile=self._plan["ca"])
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(line["certificate"], line["key"])
+        host, port = self._plan["host"], self._plan["port"]
         _, protocol = await asyncio.get_running_loop().create_connection(
-            lambda: self._protocol(number, line), self._plan["host"], self._plan["port"], ssl=context, server_hostname=_SERVER_NAME
+            lambda: self._protocol(number, line), host, port, ssl=context, server_hostname=_SERVER_NAME
         )
         await asyncio.wait_for(protocol.ready, 60)
         return protocol

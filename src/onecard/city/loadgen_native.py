@@ -1,4 +1,4 @@
-"""Front-ends of the load generator: native lines that send offline records in batches, as many at a time as their window allows."""
+"""Front-ends of the load generator: native lines that send offline records in batches, several at a time."""
 
 import asyncio
 import random

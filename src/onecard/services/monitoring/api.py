@@ -15,7 +15,8 @@ _INSERT = """
 """
 _INSERT_UNITS = """
     INSERT INTO monitoring_livefigureunit (server, at, operator_id, unit_id, approved)
-    SELECT %s, %s, operator_id, unit_id, approved FROM unnest(%s::int[], %s::int[], %s::bigint[]) AS u(operator_id, unit_id, approved)
+    SELECT %s, %s, operator_id, unit_id, approved
+      FROM unnest(%s::int[], %s::int[], %s::bigint[]) AS u(operator_id, unit_id, approved)
 """
 
 
@@ -69,7 +70,7 @@ def latest(*, seconds: int = 300) -> list[dict[str, Any]]:
     from onecard.services.monitoring.models import LiveFigure
 
     since = timezone.now() - timedelta(seconds=seconds)
-    return list(LiveFigure.objects.filter(at__gte=since).order_by("at").values())
+    return [dict(row) for row in LiveFigure.objects.filter(at__gte=since).order_by("at").values()]
 
 
 def by_unit(*, seconds: int = 10) -> list[UnitFigure]:
