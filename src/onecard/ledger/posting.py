@@ -1,6 +1,7 @@
 """Posting from Python: a batch of records as columns, one call of ledger.post_batch, the answers as columns in the same order."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -103,7 +104,9 @@ async def post(connection: psycopg.AsyncConnection[Any], lane: int, columns: Pos
     arguments = _arguments(lane, columns)
     for attempt in range(_ATTEMPTS):
         try:
-            async with connection.transaction(), connection.cursor(binary=True) as cursor:
+            # With autocommit the one statement is the transaction, and BEGIN and COMMIT are not two round trips more.
+            own = nullcontext() if connection.autocommit else connection.transaction()
+            async with own, connection.cursor(binary=True) as cursor:
                 await cursor.execute(_CALL, arguments, prepare=True)
                 return _answers(cursor.pgresult)
         except _REPEATABLE:
@@ -119,7 +122,7 @@ def post_sync(connection: psycopg.Connection[Any], lane: int, columns: PostingCo
     arguments = _arguments(lane, columns)
 
     def once() -> PostingAnswers:
-        with connection.transaction(), connection.cursor(binary=True) as cursor:
+        with nullcontext() if connection.autocommit else connection.transaction(), connection.cursor(binary=True) as cursor:
             cursor.execute(_CALL, arguments, prepare=True)
             return _answers(cursor.pgresult)
 
