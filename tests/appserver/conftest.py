@@ -23,7 +23,7 @@ from onecard.protocol.proto import app_pb2, app_pb2_grpc, records_pb2
 from tests.support.postgres import TestDatabase
 
 if TYPE_CHECKING:  # what imports Django models waits until pytest-django has set it up
-    from onecard.appserver.server import AppServer
+    from onecard.appserver.server import AppServer, Tls
 
 OPENING_FEN = 10_000
 CARDS = 40
@@ -168,12 +168,15 @@ async def start_app(town: Town) -> AsyncIterator[StartApp]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
 
-        async def start(*, queue_rows: int = 1000, deadline_s: float = 10, batch_rows: int = 1000) -> Client:
-            listen = f"unix:{folder / 'app.sock'}"
+        async def start(
+            *, queue_rows: int = 1000, deadline_s: float = 10, batch_rows: int = 1000, listen: str = "", tls: "Tls | None" = None
+        ) -> Client:
+            listen = listen or f"unix:{folder / 'app.sock'}"
             settings = AppSettings(
                 listen=listen,
                 dsn=town.database.app_dsn,
                 name="test",
+                tls=tls,
                 metrics_port=0,
                 queue_rows=queue_rows,
                 drain_s=10,

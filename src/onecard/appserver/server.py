@@ -96,6 +96,7 @@ class AppServer:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._server: grpc.aio.Server | None = None
+        self.port = 0
         self.http: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -106,7 +107,7 @@ class AppServer:
             options=[("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", _MAX_MESSAGE)]
         )
         app_pb2_grpc.add_ApplicationServicer_to_server(self.service, server)  # type: ignore[no-untyped-call]
-        self._listen(server)
+        self.port = self._listen(server)
         await server.start()
         self._server = server
         if self.settings.metrics_port is not None:
@@ -139,13 +140,14 @@ class AppServer:
             self.settings.dsn, autocommit=True, connect_timeout=5, application_name="onecard app"
         )
 
-    def _listen(self, server: grpc.aio.Server) -> None:
+    def _listen(self, server: grpc.aio.Server) -> int:
+        """The port, which matters when 0 was asked for; 0 on a unix socket."""
         address, tls = self.settings.listen, self.settings.tls
         if address.startswith("unix:"):
             Path(address.removeprefix("unix:")).unlink(missing_ok=True)
             server.add_insecure_port(address)
-            return
+            return 0
         if tls is None:
             raise InvalidInput(f"监听 {address} 需要证书", f"listening on {address} needs a certificate")
         credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)], tls.authority, require_client_auth=True)
-        server.add_secure_port(address, credentials)
+        return int(server.add_secure_port(address, credentials))

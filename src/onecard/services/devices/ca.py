@@ -89,7 +89,7 @@ class CertificateAuthority:
             raise InvalidInput("证书请求签名错误", "The signing request is not signed by its own key")
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise InvalidInput("证书请求的密钥须为 EC P-256", "The key of the signing request must be EC P-256")
-        certificate = self._sign(key, common_name, now=now, days=days, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+        certificate = self._sign(key, common_name, now=now, days=days, usages=(ExtendedKeyUsageOID.CLIENT_AUTH,))
         return ClientCertificate(
             certificate.public_bytes(serialization.Encoding.PEM),
             certificate.fingerprint(hashes.SHA256()),
@@ -106,8 +106,9 @@ class CertificateAuthority:
             if own and wanted <= _hosts_of(current):
                 return files
         key = ec.generate_private_key(ec.SECP256R1())
-        usage = ExtendedKeyUsageOID.SERVER_AUTH
-        certificate = self._sign(key.public_key(), name, now=now, days=SERVER_DAYS, usage=usage, hosts=sorted(wanted))
+        # Client as well: a gateway shows the same certificate to application servers on other machines.
+        usages = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+        certificate = self._sign(key.public_key(), name, now=now, days=SERVER_DAYS, usages=usages, hosts=sorted(wanted))
         _replace(files.key, _key_pem(key), mode=0o600)
         _replace(files.certificate, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
         return files
@@ -119,13 +120,13 @@ class CertificateAuthority:
         *,
         now: datetime,
         days: int,
-        usage: x509.ObjectIdentifier,
+        usages: Iterable[x509.ObjectIdentifier],
         hosts: Iterable[str] = (),
     ) -> x509.Certificate:
         builder = (
             _builder(key, _name(common_name), self.certificate.subject, now=now, days=days)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         names = [_general_name(host) for host in hosts]
