@@ -80,9 +80,22 @@ def running_server(home: Home) -> Iterator[TestServer]:
 @contextmanager
 def cloned_database(server: TestServer) -> Iterator[TestDatabase]:
     """A copy of the template, dropped at the end."""
+    with _database(server, TEMPLATE) as database:
+        yield database
+
+
+@contextmanager
+def empty_database(server: TestServer) -> Iterator[TestDatabase]:
+    """A database with nothing in it, dropped at the end."""
+    with _database(server, None) as database:
+        yield database
+
+
+@contextmanager
+def _database(server: TestServer, template: str | None) -> Iterator[TestDatabase]:
     name = f"onecard_test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server.admin_dsn, autocommit=True) as admin:
-        roles.create_database(admin, name, template=TEMPLATE)
+        roles.create_database(admin, name, template=template)
     try:
         yield TestDatabase(
             name=name,

@@ -106,6 +106,7 @@ def restore(
     replace: Annotated[bool, typer.Option("--replace", help="覆盖已有数据 replace what the database holds")] = False,
 ) -> None:
     """恢复 Restore a backup, whole or not at all; then migrate it to this program's schema."""
+    backups.check(source)
     home = Home.from_environment()
     prepared.start(home)
     owner = dsn.owner_dsn(home)

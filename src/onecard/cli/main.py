@@ -65,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # whoever read us is gone: nothing to flush, nothing to say
+        sys.stdout = None  # whoever read us is gone: nothing to flush, nothing to say
         code = 0
     except Exception as error:
         _complain(error)

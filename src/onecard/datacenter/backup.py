@@ -29,6 +29,7 @@ from onecard.kernel.errors import InvalidInput, RuleViolated, Unavailable
 _MANIFEST = "manifest.json"
 _DUMP = "database.dump"
 _FORMAT = 1
+_SWAP_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ def restore(source: Path, owner_dsn: str, *, admin_dsn: str, replace: bool = Fal
     with psycopg.connect(admin_dsn, autocommit=True) as admin:
         for leftover in (aside, old):
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(leftover)))
+        roles.ensure_application_role(admin, password=None)  # the dump grants to it
         roles.create_database(admin, aside, owner=owner)
         try:
             dump = str(source / _DUMP)
@@ -123,15 +125,17 @@ def restore(source: Path, owner_dsn: str, *, admin_dsn: str, replace: bool = Fal
 
 def _swap(admin: "psycopg.Connection[Any]", database: str, aside: str, old: str) -> None:
     """Both renames in one transaction: at no moment is there no database of that name, nor two."""
-    admin.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", (database,)
-    )
-    try:
-        with admin.transaction():
-            admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database), sql.Identifier(old)))
-            admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(aside), sql.Identifier(database)))
-    except psycopg.errors.ObjectInUse:
-        raise Unavailable("数据库仍有连接：请先停止所有服务", "the database is in use: stop every role first") from None
+    end_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+    for _ in range(_SWAP_ATTEMPTS):  # a role that still runs reconnects at once: it may be faster than we are
+        try:
+            admin.execute(end_others, (database,))
+            with admin.transaction():
+                admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database), sql.Identifier(old)))
+                admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(aside), sql.Identifier(database)))
+            return
+        except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege):
+            continue
+    raise Unavailable("数据库仍有连接：请先停止所有服务", "the database is in use: stop every role first")
 
 
 def _is_empty(dsn: str) -> bool:
@@ -140,7 +144,7 @@ def _is_empty(dsn: str) -> bool:
     )
     query += " AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast'))"
     with psycopg.connect(dsn) as connection:
-        return connection.execute(query).fetchone() == (True,)  # type: ignore[arg-type]
+        return connection.execute(query).fetchone() == (True,)
 
 
 def _run_tool(name: str, dsn: str, *words: str) -> None:

@@ -55,7 +55,7 @@ def ensure_application_role(connection: type_connection, *, password: str | None
     verb = "ALTER" if exists else "CREATE"
     try:
         with connection.transaction():
-            statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(APPLICATION), sql.Literal(password))  # type: ignore[arg-type]
+            statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(APPLICATION), sql.Literal(password))
             connection.execute(statement)
     except psycopg.errors.InsufficientPrivilege:
         if exists:
@@ -87,4 +87,4 @@ def grant_to_application(connection: type_connection) -> None:
 
 def _create_role(connection: type_connection, name: str, options: str) -> None:
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
-        connection.execute(sql.SQL("CREATE ROLE {} " + options).format(sql.Identifier(name)))  # type: ignore[arg-type]
+        connection.execute(sql.SQL("CREATE ROLE {} " + options).format(sql.Identifier(name)))
