@@ -49,7 +49,9 @@ def test_a_good_row_becomes_a_tap_whatever_its_holes(tmp_path: Path) -> None:
         (GOOD.replace("SZ1", "S" * 200_000), "too long"),
     ],
 )
-def test_a_bad_row_is_listed_with_line_and_reason_and_the_next_row_is_taken(tmp_path: Path, row: str | bytes, reason: str) -> None:
+def test_a_bad_row_is_listed_with_line_and_reason_and_the_next_row_is_taken(
+    tmp_path: Path, row: str | bytes, reason: str
+) -> None:
     reject, tap = _write(tmp_path, row, GOOD).rows()
     assert isinstance(reject, Reject)
     assert (reject.line, reason in reject.en) == (2, True), reject.en

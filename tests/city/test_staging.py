@@ -1,6 +1,7 @@
 """Staging of a file: numbering per terminal, rejects, known files."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,11 +15,11 @@ from tests.support.postgres import TestDatabase
 
 
 @pytest.fixture
-def owner(database: TestDatabase) -> "psycopg.Connection[tuple[object, ...]]":
-    with psycopg.connect(database.owner_dsn) as connection:
+def owner(database: TestDatabase) -> Iterator[Connection]:
+    with psycopg.connect(database.owner_dsn, autocommit=True) as connection:
         ensure_tables(connection)
         ensure_tables(connection)
-        yield connection  # type: ignore[misc]
+        yield connection
 
 
 def _stage(connection: Connection, tmp_path: Path, *rows: str) -> Staged:
@@ -29,7 +30,7 @@ def _stage(connection: Connection, tmp_path: Path, *rows: str) -> Staged:
 
 def _sequences(connection: Connection) -> list[tuple[int, int, int]]:
     query = "SELECT line, terminal_ref, seq FROM city.replay_record ORDER BY file_id, line"
-    return connection.execute(query).fetchall()  # type: ignore[return-value]
+    return connection.execute(query).fetchall()
 
 
 def _row(terminal: int, minute: int, *, company: str = "地铁五号线") -> str:
@@ -58,4 +59,7 @@ def test_a_terminal_of_two_companies_keeps_the_first_and_lists_the_other_rows(ow
     assert (staged.rows, staged.rejects.total()) == (1, 2)
     with (tmp_path / "rejects.csv").open(encoding="utf-8-sig") as stream:
         listed = list(csv.DictReader(stream))
-    assert [(row["line"], row["reason"]) for row in listed] == [("4", "1 columns instead of 11"), ("3", "the terminal belongs to 地铁五号线")]
+    assert [(row["line"], row["reason"]) for row in listed] == [
+        ("4", "1 columns instead of 11"),
+        ("3", "the terminal belongs to 地铁五号线"),
+    ]

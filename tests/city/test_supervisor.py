@@ -54,7 +54,10 @@ def _lines(notes: Path) -> list[str]:
 
 
 def _role(notes: Path, name: str) -> Role:
-    return Role(name, (_ROLE, str(notes), name), is_ready=lambda: any(line.startswith(f"{name} started") for line in _lines(notes)))
+    def is_ready() -> bool:
+        return any(line.startswith(f"{name} started") for line in _lines(notes))
+
+    return Role(name, (_ROLE, str(notes), name), is_ready=is_ready)
 
 
 def _until(true: Callable[[], bool], timeout_s: float = 10) -> None:

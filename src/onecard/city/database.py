@@ -1,7 +1,10 @@
 """The data centre as the supervisor sees it: started before every role, stopped after them, and started again when it dies."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from onecard.city.lock import running_holder
 from onecard.datacenter import dsn
 from onecard.datacenter.embedded import EmbeddedServer
 from onecard.datacenter.home import Home
@@ -13,6 +16,18 @@ def stop_embedded(home: Home | None = None) -> None:
     """Stop the embedded server; nothing to do where a DSN names the server."""
     if dsn.is_embedded():
         EmbeddedServer(home or Home.from_environment()).stop()
+
+
+@contextmanager
+def as_found(home: Home) -> Iterator[None]:
+    """Stop the embedded server at the end if it did not run at the beginning: a command leaves no server behind."""
+    was_running = not dsn.is_embedded() or EmbeddedServer(home).status().pid is not None
+    try:
+        yield
+    finally:
+        # A city that was started meanwhile needs it, and stops it itself.
+        if not was_running and running_holder(home.path / "up.lock") is None:
+            stop_embedded(home)
 
 
 def revive_embedded(home: Home) -> bool:

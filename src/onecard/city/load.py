@@ -17,19 +17,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from onecard.city.devices import enrol_lines
+from onecard.city.numbering import account_of, card_of
 from onecard.city.plan import SEED, CityPlan, HolderPlan, holder_rows, make_plan
 from onecard.city.schema import ensure_tables
 from onecard.city.tree import Tree, build_tree, read_tree
 from onecard.datacenter import dj, dsn
 from onecard.datacenter.home import Home
-from onecard.kernel.numbers import build_account_no, build_card_no
 from onecard.ledger.opening import AccountRow, open_accounts
 from onecard.services.devices import api as devices
 from onecard.services.people import api as people
 
 CHUNK = 20_000
-LANES = 4
-CARD_ISSUER = 8800
 _TREE, _PEOPLE = "tree", "people"
 _MARK_PEOPLE = """
 INSERT INTO city.loaded (what, seed, holders) VALUES (%s, %s, %s) ON CONFLICT (what) DO UPDATE SET holders = excluded.holders"""
@@ -52,7 +50,7 @@ def load_city(home: Home, *, holders: int, console: Console, seed: int = SEED) -
             _load_people(plan, tree, done, console=console)
             seconds = time.monotonic() - started
             sizes = f"{plan.holders:,} 持卡人 cardholders，{len(plan.units)} 单位 units，{len(tree.terminals)} 终端 terminals"
-            console.print(f"已装载 loaded: {sizes}  ({seconds:.1f} s)")
+            console.print(f"已装载 loaded: {sizes}  ({seconds:.1f} s)", soft_wrap=True)
 
 
 def _load_tree(plan: CityPlan) -> CityPlan:
@@ -119,8 +117,8 @@ def _account_rows(tree: Tree, chunk: list[HolderPlan], ids: dict[int, int], *, f
         serial = first + place
         unit_id = tree.units.get(holder.unit, 0)
         yield AccountRow(
-            account_no=build_account_no(lane=serial % LANES, serial=serial),
-            card_no=build_card_no(issuer=CARD_ISSUER, lane=serial % LANES, serial=serial),
+            account_no=account_of(serial),
+            card_no=card_of(serial),
             operator_id=tree.operators[holder.operator],
             card_type_id=tree.card_types[holder.card_type],
             holder_id=ids[place],

@@ -10,9 +10,10 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 def ensure_tables(connection: Connection) -> None:
     """Make the tables that are missing; the connection is the owner's."""
-    connection.execute("SELECT pg_advisory_xact_lock(hashtext('city schema'))")
-    if connection.execute("SELECT to_regclass('city.replay_record')").fetchone() == (None,):
-        connection.execute((files("onecard.city") / "sql" / "city.sql").read_bytes())
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('city schema'))")
+        if connection.execute("SELECT to_regclass('city.replay_record')").fetchone() == (None,):
+            connection.execute((files("onecard.city") / "sql" / "city.sql").read_bytes())
 
 
 def loaded(connection: Connection, what: str) -> tuple[int, int] | None:

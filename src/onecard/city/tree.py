@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from onecard.city.plan import CARD_TYPES, MEALS, CardTypePlan, CityPlan, MerchantPlan, OperatorPlan, UnitPlan
+from onecard.city.plan import CARD_TYPES, MEALS, ROOT, CardTypePlan, CityPlan, MerchantPlan, OperatorPlan, UnitPlan
 from onecard.services.devices import api as devices
 from onecard.services.devices.models import Terminal
 from onecard.services.operators import api as operators
@@ -33,7 +33,7 @@ def build_tree(plan: CityPlan) -> None:
     ids: dict[str, int] = {}
     root: int | None = None
     for place, operator in enumerate(plan.operators):
-        ids[operator.code] = _make_operator(plan, operator, root, card_types)
+        ids[operator.code] = _make_operator(operator, root, card_types, holder_cap=max(1_000_000, plan.holders * 2))
         root = root or ids[operator.code]
         if place:
             FeeShare.objects.create(operator_id=ids[operator.code], per_mille=400 + 50 * place)
@@ -76,17 +76,27 @@ def _make_card_type(plan: CardTypePlan) -> int:
     return made.pk
 
 
-def _make_operator(plan: CityPlan, operator: OperatorPlan, root: int | None, card_types: dict[str, int]) -> int:
-    mode = operators.SettlementMode.UNIFIED if operator.unified else operators.SettlementMode.INDEPENDENT
-    made = operators.create_operator(
-        operator.code, operator.name, parent_id=root, holder_cap=max(1_000_000, plan.holders * 2), name_en=operator.name_en,
-        settlement_mode=mode,
-    )  # fmt: skip
-    kinds = {code for kind in operator.unit_kinds for code in _CARD_TYPES[kind]} | ({"STD", "SEN"} if operator.unified else set())
+def ensure_root(*, holder_cap: int = 1_000_000) -> int:
+    """The root operator; a replay into an empty home has made it already."""
+    found = Operator.objects.filter(parent=None).values_list("id", flat=True).first()
+    if found is None:
+        found = operators.create_operator(ROOT.code, ROOT.name, parent_id=None, holder_cap=holder_cap, name_en=ROOT.name_en).pk
+    return found
+
+
+def _make_operator(plan: OperatorPlan, root: int | None, card_types: dict[str, int], *, holder_cap: int) -> int:
+    if root is None:
+        made = ensure_root(holder_cap=holder_cap)
+    else:
+        mode = operators.SettlementMode.UNIFIED if plan.unified else operators.SettlementMode.INDEPENDENT
+        made = operators.create_operator(
+            plan.code, plan.name, parent_id=root, holder_cap=holder_cap, name_en=plan.name_en, settlement_mode=mode
+        ).pk
+    kinds = {code for kind in plan.unit_kinds for code in _CARD_TYPES[kind]} | ({"STD", "SEN"} if plan.unified else set())
     for code in sorted(kinds):
-        issuing = operators.IssuingMode.UNIFIED if operator.unified else operators.IssuingMode.LOCAL
-        operators.allow_card_type(made.pk, card_types[code], issuing_mode=issuing)
-    return made.pk
+        issuing = operators.IssuingMode.UNIFIED if plan.unified else operators.IssuingMode.LOCAL
+        operators.allow_card_type(made, card_types[code], issuing_mode=issuing)
+    return made
 
 
 def _make_unit(plan: UnitPlan, operator_id: int) -> None:

@@ -8,15 +8,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.panel import Panel
 
 from onecard.city import keeper, roles
 from onecard.city.database import revive_embedded, stop_embedded
-from onecard.city.load import load_city
 from onecard.city.lock import HomeLock
 from onecard.city.ports import Ports
 from onecard.city.supervisor import Supervisor
-from onecard.datacenter import dsn, prepared
+from onecard.datacenter import dj, dsn, prepared
 from onecard.datacenter.home import Home
 
 ADMINISTRATOR = "admin"
@@ -66,6 +64,9 @@ def _prepare(home: Home, options: Options, console: Console) -> str | None:
     """Database, schema, city, administrator; gives the one-time password when the administrator was made just now."""
     with console.status("数据中心启动 starting the data centre …") as status:
         prepared.ensure(home, progress=lambda line: status.update(f"数据中心 data centre: {line}"))
+    dj.setup()
+    from onecard.city.load import load_city
+
     load_city(home, holders=options.holders, console=console)
     from onecard.consoles.centre.api import ensure_admin
 
@@ -93,14 +94,16 @@ def _banner(home: Home, options: Options, console: Console, *, password: str | N
         else (f"用户 user [b]{ADMINISTRATOR}[/]，密码不变 the password you have chosen（忘记 forgotten: onecard city password）")
     )
     database = "内嵌 embedded" if dsn.is_embedded() else "ONECARD_DATABASE"
+    # Plain lines, never wrapped or cut: the address and the password are there to be copied.
     lines = (
-        f"管理中心 Management centre   [b]http://127.0.0.1:{options.ports.web}/centre/[/]",
-        f"登录 Sign in                 {sign_in}",
-        f"网关 Gateway                 原生 native {options.ports.native}，ISO 8583 {options.ports.iso}（TLS 1.3）",
-        f"数据 Data                    {home.path}（数据库 database: {database}；日志 logs: {home.log_dir}）",
-        "停止 Stop                    Ctrl-C",
+        f"[b]城市一卡通 One-Card[/]  （{seconds:.1f} s）",
+        f"  管理中心 Management centre  [b]http://127.0.0.1:{options.ports.web}/centre/[/]",
+        f"  登录 Sign in                {sign_in}",
+        f"  网关 Gateway                原生 native {options.ports.native}，ISO 8583 {options.ports.iso}（TLS 1.3）",
+        f"  数据 Data                   {home.path}（数据库 database: {database}；日志 logs: {home.log_dir}）",
+        "  停止 Stop                   Ctrl-C",
     )
-    console.print(Panel("\n".join(lines), title=f"城市一卡通 One-Card · {seconds:.1f} s", expand=False), soft_wrap=True)
+    console.print("\n".join(lines), soft_wrap=True, highlight=False)
 
 
 def _look_after_database(home: Home, console: Console) -> None:

@@ -97,6 +97,12 @@ def inner_differences(report: Report) -> list[str]:
     return [f"清分与流水不符 clearing {report.total} differs from journal {journal}"]
 
 
+def completeness(report: Report, rows: int) -> list[str]:
+    """Whether every row that could be sent was posted."""
+    posted = report.total.rows
+    return [] if posted == rows else [f"上送 {rows} 行，入账 {posted} 行 of {rows} rows {posted} were posted"]
+
+
 def differences(report: Report, expected: dict[str, Any]) -> list[str]:
     """Each figure that differs from the given totals, as a line for people; empty when all agree."""
     total = report.total

@@ -32,8 +32,10 @@ CREATE TABLE IF NOT EXISTS city.replay_terminal (
 
 CREATE TABLE IF NOT EXISTS city.replay_card (
     card_ref text PRIMARY KEY,
+    serial bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     card_no bigint UNIQUE
 );
+CREATE INDEX IF NOT EXISTS replay_card_new ON city.replay_card (serial) WHERE card_no IS NULL;
 
 CREATE TABLE IF NOT EXISTS city.replay_record (
     file_id int NOT NULL REFERENCES city.replay_file,
