@@ -1,6 +1,7 @@
 """The worked example of docs/settlement.md as a fixture, and a city with nothing in it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,13 @@ from tests.support.postgres import TestDatabase
 dj.setup()  # models can be imported from here on
 
 from tests.settlement.city import City  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database_allowed(django_db_blocker: Any) -> Iterator[None]:
+    """pytest-django closes the database to tests that do not carry its own mark; ours have fixtures of their own."""
+    with django_db_blocker.unblock():
+        yield
 
 
 @pytest.fixture

@@ -53,8 +53,8 @@ def follow(city: City, record: Record, step: Step) -> None:
         city.follow(record, step.then, part if step.then == REFUND else 0)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(days=st.lists(st.lists(steps, max_size=8), min_size=1, max_size=3))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(days=st.lists(st.lists(steps, min_size=1, max_size=8), min_size=1, max_size=3))
 def test_sheets_equal_the_journal(city: City, days: list[list[Step]]) -> None:
     holders = [
         city.holder("A", public=5_000),

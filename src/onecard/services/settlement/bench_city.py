@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 
 import psycopg
@@ -16,6 +16,7 @@ from onecard.ledger.posting import PostingColumns, post_sync
 LANES = (0, 1, 2, 3)
 _OPERATORS, _UNITS, _MERCHANTS, _TERMINALS, _ACCOUNTS = 8, 25, 4, 4, 40_000
 _BATCH = 1_000
+_CAP = 10_000_000
 _DATE_ZERO = datetime(2000, 1, 1, tzinfo=UTC).date()
 
 
@@ -23,7 +24,6 @@ _DATE_ZERO = datetime(2000, 1, 1, tzinfo=UTC).date()
 class _Shop:
     merchant_id: int
     unit_id: int
-    purse_order: int
 
 
 @dataclass(slots=True)
@@ -38,33 +38,20 @@ class BenchCity:
 
 def build(owner_dsn: str, random: Random) -> BenchCity:
     """Root and its operators, units with merchants, and accounts with money in the public purse, spread over the lanes."""
-    from onecard.services.operators.models import CardType, Merchant, Operator, Unit
+    from onecard.services.operators import api
 
     city = BenchCity()
-    at = datetime.now(UTC)
-    root = Operator.objects.create(code="0", name="根", holder_cap=10_000_000)
-    card_type = CardType.objects.create(code="0", name="普通")
-    operators = [
-        Operator.objects.create(code=str(n), name=f"运营{n}", parent=root, holder_cap=10_000_000)
-        for n in range(1, _OPERATORS + 1)
-    ]
+    root = api.create_operator("0", "根", parent_id=None, holder_cap=_CAP)
+    card_type = api.create_card_type("0", "普通")
+    operators = [api.create_operator(str(n), f"运营{n}", parent_id=root.pk, holder_cap=_CAP) for n in range(1, _OPERATORS + 1)]
     for operator in operators:
         for n in range(_UNITS):
-            unit = Unit.objects.create(
-                operator=operator,
-                code=f"{operator.pk}-{n}",
-                name=f"单位{n}",
-                state="active",
-                valid_from=at,
-                valid_until=at + timedelta(days=999),
-            )
-            shops = [
-                Merchant(
-                    operator=operator, unit=unit, name=f"商户{n}-{m}", fee_per_mille=random.randint(0, 12), fee_per_item_fen=m % 2
+            unit = api.create_unit(operator.pk, f"{operator.pk}-{n}", name=f"单位{n}", purse_order=api.PurseOrder.PUBLIC)
+            for m in range(_MERCHANTS):
+                made = api.create_merchant(
+                    f"商户{n}-{m}", unit_id=unit.pk, fee_per_mille=random.randint(0, 12), fee_per_item_fen=m % 2
                 )
-                for m in range(_MERCHANTS)
-            ]
-            city.merchants += [_Shop(made.pk, unit.pk, 1) for made in Merchant.objects.bulk_create(shops)]
+                city.merchants.append(_Shop(made.pk, unit.pk))
     ids = [operator.pk for operator in operators]
     with psycopg.connect(owner_dsn, autocommit=True) as connection:
         open_accounts(connection, _accounts(city, ids, card_type.pk))

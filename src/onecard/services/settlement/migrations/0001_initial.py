@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "结算批次",
                 "verbose_name_plural": "结算批次",
-                "ordering": ["-id"],
+                "ordering": ("-id",),
                 "constraints": [models.UniqueConstraint(fields=("business_date", "part_no"), name="settlement_run_part")],
             },
         ),
