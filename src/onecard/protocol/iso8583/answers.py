@@ -56,7 +56,7 @@ def build_financial_answer(
     """The answer to a 0200, 0220 or 0400; `code` is a Result number. DE54 stands in it only when approved."""
     de39 = de39_of(code)
     approved = de39 == _APPROVED
-    if fast.is_purchase(request.raw) and approved == (transfer_id > 0):
+    if fast.is_purchase(request.raw) and approved == (transfer_id > 0) and de39 != _MAC_WRONG:
         return fast.build_purchase_answer(
             request.raw,
             de39,

@@ -32,8 +32,15 @@ _DE54_LENGTH = b"\x00\x20"
 
 
 def is_purchase(raw: bytes) -> bool:
-    """Whether the frame has the fixed shape."""
-    return len(raw) == SIZE and raw[11:21] == _HEAD and raw[21] == _DE2_LENGTH and raw[76:78] == _DE60_LENGTH
+    """Whether the frame has the fixed shape; padding digits zero and text ASCII, as pyiso8583 wants them."""
+    return (
+        len(raw) == SIZE
+        and raw[11:21] == _HEAD
+        and raw[21] == _DE2_LENGTH
+        and raw[76:78] == _DE60_LENGTH
+        and not (raw[48] | raw[84]) & 0x0F
+        and raw[50:76].isascii()
+    )
 
 
 def parse_purchase(raw: bytes) -> Financial | None:
