@@ -30,13 +30,13 @@ def empty_city(django_database: TestDatabase) -> Iterator[City]:
 @pytest.fixture
 def city(empty_city: City) -> City:
     """Operators root, A and B (unified) and C (independent), a merchant of each."""
-    from onecard.services.settlement.models import FeeShare
+    from onecard.services.settlement import api
 
     made = empty_city
     for code in ("root", "A", "B"):
         made.operator(code)
     made.operator("C", mode="independent")
-    FeeShare.objects.create(operator=made.operators["B"], per_mille=300)
+    api.set_fee_share(made.operators["B"].pk, 300)
     made.unit("works", "A")
     made.unit("mall", "B")
     made.unit("school", "C")

@@ -1,5 +1,8 @@
 """The worked example of docs/settlement.md, to the fen: three days, both settlement modes, fees with remainders, netting."""
 
+import pytest
+
+from onecard.kernel.errors import InvalidInput
 from onecard.services.settlement import api
 from onecard.services.settlement.models import MerchantSettlement, NettingLine, SheetRow
 from tests.settlement.city import ADVICE, COMMIT, HOLD, REFUND, VOID, City
@@ -145,3 +148,8 @@ def test_a_merchant_outside_the_directory_is_shown_and_kept(city: City) -> None:
     row = MerchantSettlement.objects.get(run=run)
     assert (row.operator_id, row.gross_fen, row.fee_fen, row.net_fen) == (city.operators["root"].pk, 500, 0, 500)
     assert SheetRow.objects.get(run=run, level=2, business_date=None).name == "不在目录 Not in the directory"
+
+
+def test_a_share_outside_the_thousand_is_refused(city: City) -> None:
+    with pytest.raises(InvalidInput):
+        api.set_fee_share(city.operators["A"].pk, 1001)

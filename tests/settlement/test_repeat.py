@@ -149,7 +149,7 @@ def test_two_settlers_do_not_meet(city: City, run: SettlementRun, django_databas
     with psycopg.connect(django_database.app_dsn) as other:
         other.execute("SELECT pg_advisory_lock(7310003)")
         with pytest.raises(api.RunBusy):
-            api.run_settlement(run.pk)
+            api.run_settlement(run.pk, wait_s=0)
         other.execute("SELECT pg_advisory_unlock(7310003)")
     assert api.run_settlement(run.pk).state == "balanced"
 

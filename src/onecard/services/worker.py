@@ -10,12 +10,13 @@ import signal
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 log = logging.getLogger("onecard.worker")
 
 _RETRY_S = 2.0
 _DRAIN_S = 30.0
+_SETTLED_BY_HAND = timedelta(minutes=10)
 
 
 def cut_day() -> int | None:
@@ -27,10 +28,11 @@ def cut_day() -> int | None:
 
 
 def resume_settlement() -> int | None:
-    """A run of an automatic cut that a worker left unfinished, by dying or by an error that may have passed."""
+    """A run left unfinished: by a worker that died, an error that may have passed, a person who cut the day and went home."""
     from onecard.services.settlement import api
 
-    waiting = [run.pk for run in api.unfinished_runs() if run.automatic]
+    patience = datetime.now(UTC) - _SETTLED_BY_HAND
+    waiting = [run.pk for run in api.unfinished_runs() if run.automatic or run.cut_at < patience]
     return waiting[-1] if waiting else None
 
 

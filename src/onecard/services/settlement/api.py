@@ -4,10 +4,11 @@ from datetime import datetime
 
 from django.db import connection
 
+from onecard.kernel.errors import InvalidInput
 from onecard.services.settlement.calendar import calendar, cut_if_due, day_cut, ends_at, set_cut_time
 from onecard.services.settlement.columns import SHEET_COLUMNS, SHEET_TITLES, Column
 from onecard.services.settlement.errors import EarlierRunUnbalanced, PlanChanged, RunBusy, UnknownRun
-from onecard.services.settlement.models import Calendar, RunState, SettlementRun, SheetRow
+from onecard.services.settlement.models import Calendar, FeeShare, RunState, SettlementRun, SheetRow
 from onecard.services.settlement.runs import run_settlement
 from onecard.services.settlement.sheets import csv_chunks, export, sheet_rows, write_xlsx
 from onecard.services.settlement.steps import Progress
@@ -35,6 +36,7 @@ __all__ = [
     "oldest_unsettled",
     "run_settlement",
     "set_cut_time",
+    "set_fee_share",
     "sheet_rows",
     "unfinished_runs",
     "write_xlsx",
@@ -55,6 +57,16 @@ SELECT ledger.id_time(min(first.id))
 def latest_runs(limit: int = 20) -> list[SettlementRun]:
     """The newest runs, newest first."""
     return list(SettlementRun.objects.order_by("-pk")[:limit])
+
+
+def set_fee_share(operator_id: int, per_mille: int) -> None:
+    """The operator's part of its merchants' fees, from the next run on; the rest is the root's.
+
+    Raises InvalidInput outside 0…1000.
+    """
+    if not 0 <= per_mille <= 1000:
+        raise InvalidInput(f"分成千分比须在 0 至 1000 之间：{per_mille}", f"a share is 0 to 1000 per mille, not {per_mille}")
+    FeeShare.objects.update_or_create(operator_id=operator_id, defaults={"per_mille": per_mille})
 
 
 def unfinished_runs() -> list[SettlementRun]:

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg.errors import LockNotAvailable
 
 from onecard.services.settlement import steps
 from onecard.services.settlement.errors import EarlierRunUnbalanced, PlanChanged, RunBusy, UnknownRun
@@ -20,19 +21,25 @@ def _silent(progress: Progress) -> None:
 
 
 def run_settlement(
-    run_id: int, progress: Report = _silent, *, repeat: bool = False, full_audit: bool = False, past_unbalanced: bool = False
+    run_id: int,
+    progress: Report = _silent,
+    *,
+    repeat: bool = False,
+    full_audit: bool = False,
+    past_unbalanced: bool = False,
+    wait_s: int = 60,
 ) -> SettlementRun:
     """Clear, settle and prove a run; go on where an interrupted one stood. Gives the run, balanced or unbalanced.
 
     Runs before it that are not done are done first, because fees carry their remainders from run to run. With `repeat` a run is
     computed from the journal again: nothing is posted twice, the sheets come out the same.
 
-    Raises UnknownRun, RunBusy while another process settles, EarlierRunUnbalanced unless `past_unbalanced`, and PlanChanged when
-    a repeated run differs from its postings.
+    Raises UnknownRun, RunBusy when another process settles for longer than `wait_s`, EarlierRunUnbalanced unless
+    `past_unbalanced`, and PlanChanged when a repeated run differs from its postings.
     """
     if not SettlementRun.objects.filter(pk=run_id).exists():
         raise UnknownRun(run_id)
-    with _only_settler():
+    with _only_settler(wait_s):
         for earlier in SettlementRun.objects.filter(pk__lt=run_id).exclude(state=RunState.BALANCED).order_by("pk"):
             if earlier.state != RunState.UNBALANCED:
                 earlier = _carry_through(earlier, progress, full_audit=full_audit)
@@ -70,13 +77,19 @@ def _report(phase: Iterator[Progress], progress: Report) -> None:
 
 
 @contextmanager
-def _only_settler() -> Iterator[None]:
+def _only_settler(wait_s: int) -> Iterator[None]:
     """One settler at a time. The lock is the session's: a killed process gives it back by dying."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_SETTLER_LOCK,))
-        row = cursor.fetchone()
-    if not row or not row[0]:
-        raise RunBusy
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{max(wait_s * 1000, 1)}ms",))
+        try:
+            cursor.execute("SELECT pg_advisory_lock(%s)", (_SETTLER_LOCK,))
+        except OperationalError as error:
+            if isinstance(error.__cause__, LockNotAvailable):
+                raise RunBusy from None
+            raise
+        finally:
+            if not connection.connection.closed:
+                cursor.execute("RESET lock_timeout")
     try:
         yield
     finally:
