@@ -111,6 +111,13 @@ class Journal:
             "UPDATE record SET state = ? WHERE terminal_id = ? AND terminal_seq = ?", (int(state), terminal_id, terminal_seq)
         )
 
+    def trim(self, terminal_id: int, below_seq: int) -> None:
+        """Forget closed records below a sequence number: they are the platform's now."""
+        self._db.execute(
+            "DELETE FROM record WHERE terminal_id = ? AND terminal_seq < ? AND state = ?",
+            (terminal_id, below_seq, int(State.CLOSED)),
+        )
+
     def find(self, terminal_id: int, terminal_seq: int) -> JournalRecord | None:
         """One record."""
         row = self._db.execute(

@@ -1,0 +1,89 @@
+"""What the simulated terminals know of their city: who they are, at whose merchant they stand, which cards come to them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from onecard.city.plan import PUBLIC_MERCHANTS, MerchantPlan, make_plan
+
+_TERMINALS = """
+SELECT t.id, t.tid, lpad(m.id::text, 15, '0'), t.driver, t.line_id, coalesce(m.unit_id, 0), m.name, m.public
+  FROM devices_terminal t JOIN operators_merchant m ON m.id = t.merchant_id
+ WHERE t.name LIKE '#%%' AND t.state = 'active' AND t.line_id IS NOT NULL
+ ORDER BY t.id"""
+_UNITS = "SELECT id, operator_id FROM operators_unit"
+_OF_UNIT = """
+SELECT c.card_no FROM ledger.account a JOIN ledger.card c USING (account_no)
+ WHERE a.operator_id = %s AND a.unit_id = %s AND c.status = 1 ORDER BY a.account_no LIMIT %s"""
+_PUBLIC = """
+SELECT c.card_no FROM ledger.issuer i
+ CROSS JOIN LATERAL (SELECT account_no FROM ledger.account a WHERE a.operator_id = i.operator_id
+                      ORDER BY a.unit_id, a.account_no LIMIT %s) a
+  JOIN ledger.card c USING (account_no)
+ WHERE i.unified AND c.status = 1"""
+CARDS_OF_UNIT, CARDS_OF_OPERATOR = 2_000, 4_000
+_ANY = MerchantPlan("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SimTerminal:
+    """One simulated terminal."""
+
+    terminal_id: int
+    tid: str
+    mid: str
+    is_iso: bool
+    line_id: int
+    unit_id: int
+    prices: tuple[int, int]
+    is_metered: bool
+    takes_topups: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The terminals, and the cards presented in each unit (0: at public merchants)."""
+
+    terminals: list[SimTerminal]
+    cards: dict[int, list[int]]
+
+    def cards_at(self, terminal: SimTerminal) -> list[int]:
+        """The cards that come to a terminal."""
+        return self.cards[terminal.unit_id]
+
+
+def read_world(dsn: str) -> World:
+    """Read it from the data centre, as the application may."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(_TERMINALS).fetchall()
+        cards = {0: [int(row[0]) for row in connection.execute(_PUBLIC, (CARDS_OF_OPERATOR,)).fetchall()]}
+        for unit, operator in connection.execute(_UNITS).fetchall():
+            found = connection.execute(_OF_UNIT, (operator, unit, CARDS_OF_UNIT)).fetchall()
+            cards[int(unit)] = [int(row[0]) for row in found]
+    plans = _merchant_plans()
+    terminals = [_terminal(row, plans.get(row[6], _ANY)) for row in rows]
+    return World([each for each in terminals if cards.get(each.unit_id)], cards)
+
+
+def _terminal(row: tuple[Any, ...], plan: MerchantPlan) -> SimTerminal:
+    terminal_id, tid, mid, driver, line_id, unit_id, _, public = row
+    is_iso = driver == "iso8583"
+    return SimTerminal(
+        terminal_id,
+        tid,
+        mid,
+        is_iso,
+        line_id,
+        0 if public else unit_id,
+        plan.prices,
+        plan.metered,
+        takes_topups=public and not is_iso,
+    )
+
+
+def _merchant_plans() -> dict[str, MerchantPlan]:
+    """Prices by the name of the merchant; of two with one name either will do."""
+    inside = (merchant for unit in make_plan(holders=0).units for merchant in unit.merchants)
+    public = (merchant for merchants in PUBLIC_MERCHANTS.values() for merchant in merchants)
+    return {merchant.name: merchant for merchant in (*inside, *public)}

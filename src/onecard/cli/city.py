@@ -1,0 +1,53 @@
+"""`onecard city`: the demonstration city's parts, one by one."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="演示城市 / The demonstration city", no_args_is_help=True, add_completion=False)
+
+
+@app.command()
+def load(
+    holders: Annotated[int, typer.Option(min=1000, max=10_000_000, help="持卡人数 Cardholders.")] = 20_000,
+) -> None:
+    """装载演示城市，不启动任何角色；中断过的从断处继续 / Load the city without starting any role; resumes an interrupted load."""
+    from rich.console import Console
+
+    from onecard.city.database import as_found
+    from onecard.datacenter import dj, prepared
+    from onecard.datacenter.home import Home
+
+    home = Home.from_environment()
+    home.prepare()
+    with as_found(home):
+        prepared.ensure(home)
+        dj.setup()
+        from onecard.city.load import load_city
+
+        load_city(home, holders=holders, console=Console())
+
+
+@app.command()
+def traffic(
+    native_port: Annotated[int, typer.Option(help="网关原生协议端口 The gateway's native port.")] = 8444,
+    iso_port: Annotated[int, typer.Option(help="网关 ISO 8583 端口 The gateway's ISO 8583 port.")] = 8583,
+    rate: Annotated[int, typer.Option(min=1, max=5000, help="每秒笔数 Transactions a second.")] = 30,
+    seed: Annotated[int | None, typer.Option(help="随机种子 Seed.")] = None,
+) -> None:
+    """运行模拟终端，直到 Ctrl-C / Run the simulated terminals until Ctrl-C."""
+    import asyncio
+    import logging
+    import sys
+
+    from onecard.datacenter import dj, dsn
+    from onecard.datacenter.home import Home
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    dj.setup()
+    from onecard.city.traffic import Setup, serve
+    from onecard.city.world import read_world
+
+    home = Home.from_environment()
+    setup = Setup(native_port=native_port, iso_port=iso_port, rate=rate, seed=seed)
+    asyncio.run(serve(home, read_world(dsn.app_dsn(home)), setup))
