@@ -21,12 +21,19 @@ DECLARE
     v_now timestamptz;
     v_today date;
     v_base bigint;
-    v_repeated boolean;
+    v_accounts bigint[];
     v_stray bigint;
+    v_unified int[];   -- operators of the unified settlement mode
+    v_types int[];     -- the card types, and their limits
+    v_max_txn bigint[];
+    v_max_meal bigint[];
+    v_max_day bigint[];
+    v_max_balance bigint[];
     v_ord bigint[];
     v_keys ledger.posting_key[];
     v_legs ledger.transfer[];
     v_purses ledger.purse[];
+    v_tids tid[];
     v_extra ledger.extra_legs[];
     v_special bigint[];
     v_holds boolean;
@@ -44,11 +51,16 @@ BEGIN
     v_now := clock_timestamp();
     v_today := (v_now AT TIME ZONE 'UTC')::date;
 
+    -- What is small and the same for all rows is read once a call, not joined row by row.
+    v_unified := ARRAY(SELECT operator_id FROM ledger.issuer WHERE unified);
+    SELECT array_agg(card_type_id), array_agg(limit_txn_fen), array_agg(limit_meal_fen), array_agg(limit_day_fen), array_agg(limit_balance_fen)
+      INTO v_types, v_max_txn, v_max_meal, v_max_day, v_max_balance FROM ledger.card_type;
+
     -- 1 Find, by index, all that a row needs, and decide. OFFSET 0 keeps each level's columns from being computed again above it.
     --   Eight ids are set aside per row, so that an id follows from the row's place.
     SELECT array_agg(ord), array_agg(code), array_agg(coalesce(balance, 0)), array_agg(coalesce(transfer, 0)), array_agg(field),
-           count(DISTINCT account_no) < count(account_no) OR count(DISTINCT hashint8extended(terminal, seq)) < count(*),
-           max(account_no) FILTER (WHERE a_lane <> p_lane),
+           array_agg(account_no) FILTER (WHERE account_no IS NOT NULL),
+           max(account_no) FILTER (WHERE account_no / 10000000000 % 100 <> p_lane),
            array_agg(ROW(terminal, seq, card, amount, merchant, orig_terminal, orig_seq, transfer, balance, occurred, v_today,
                          is_reversal, op, code, legs, meal, 0, p_lane)::ledger.posting_key) FILTER (WHERE NOT known AND NOT special),
            array_agg(ROW(id, CASE WHEN op = 3 THEN merchant ELSE purse END,
@@ -64,139 +76,139 @@ BEGIN
                          f_unit,
                          CASE WHEN uncounted THEN f_meal WHEN meal > 0 THEN meal WHEN f_day >= bdate THEN f_meal ELSE 0 END
                         )::ledger.purse) FILTER (WHERE has_first),
+           array_agg(f_tid) FILTER (WHERE has_first),
            array_agg(ROW(id, terminal, seq, card, account_no, merchant, s_unit, second_fen, debt_fen, repaid_fen, occurred, bdate,
                          operator_id, meal, op, has_first)::ledger.extra_legs) FILTER (WHERE legs > 1 OR legs = 1 AND NOT has_first),
            array_agg(ord) FILTER (WHERE special),
            coalesce(bool_or(posts AND op = 4), false),
            coalesce(bool_or(op = 2 AND code NOT IN (0, 11)), false)
-      INTO v_ord, o_code, o_balance, o_transfer, o_field, v_repeated, v_stray, v_keys, v_legs, v_purses, v_extra, v_special, v_holds,
+      INTO v_ord, o_code, o_balance, o_transfer, o_field, v_accounts, v_stray, v_keys, v_legs, v_purses, v_tids, v_extra, v_special, v_holds,
            v_quarantine
       FROM (
-        SELECT d.*,
+        SELECT c.*,
                posts AND has_purse_leg AS has_first,
-               op = 3 OR op = 2 AND f_day > bdate AS uncounted,
+               op = 3 OR op = 2 AND f_day > bdate AS uncounted, -- neither a top-up nor yesterday's offline record counts to today's limits
                CASE WHEN op = 2 THEN rest ELSE 0 END AS debt_fen,
-               CASE WHEN known THEN CASE WHEN code < 10 OR code > 11 THEN k_transfer END WHEN posts THEN id END AS transfer,
-               -- another record's balance is nobody's business
-               CASE WHEN known THEN CASE WHEN code < 10 OR code > 11 THEN k_balance END WHEN NOT posts THEN f_balance
-                    WHEN op = 3 THEN f_balance + first_fen ELSE f_balance - first_fen END AS balance,
+               CASE WHEN posts THEN id WHEN known AND code NOT IN (10, 11) THEN k_transfer END AS transfer,
+               CASE WHEN posts THEN f_balance + CASE WHEN op = 3 THEN first_fen ELSE -first_fen END
+                    WHEN NOT known THEN CASE WHEN code >= 40 THEN f_balance END
+                    WHEN code NOT IN (10, 11) THEN k_balance END AS balance,
                CASE WHEN posts THEN has_purse_leg::int + (second_fen > 0)::int
                                     + (rest > 0 OR repaid_fen > 0 OR NOT has_purse_leg)::int ELSE 0 END AS legs
           FROM (
-            SELECT c.*,
+            SELECT b.*,
                    NOT known AND code = 0 AND op <= 4 AS posts,
                    NOT known AND code = 0 AND op >= 5 AS special,
                    f > 0 AND (first_fen > 0 OR amount = 0) AS has_purse_leg
               FROM (
-                SELECT b.*,
-                       CASE
-                       WHEN known THEN CASE WHEN field > 0 THEN 10 WHEN k_state > 0 THEN 11 ELSE k_code END
-                       -- O4: what stands on a device still comes up. What ends or undoes a record is not stopped by a closed merchant.
-                       WHEN precheck > 0 AND NOT (op = 2 AND precheck IN (22, 23) OR op IN (5, 6, 9) AND precheck IN (21, 22, 23)) THEN precheck
-                       WHEN account_no IS NULL THEN 30
-                       WHEN op = 2 THEN CASE WHEN amount < 0 THEN 41 ELSE 0 END
-                       WHEN op >= 5 THEN CASE WHEN op IN (7, 8) AND a_status = 3 THEN 36 WHEN op IN (5, 8) AND amount <= 0 THEN 41 ELSE 0 END
-                       WHEN c_status IN (0, 5) THEN 31
-                       WHEN c_status = 2 THEN 32
-                       WHEN c_status = 3 OR a_status = 2 THEN 33
-                       WHEN c_status = 4 OR valid_until < bdate THEN 34
-                       WHEN denied AND op <> 3 THEN 35
-                       WHEN a_status = 3 THEN 36
-                       WHEN f = 0 THEN 40
-                       WHEN amount <= 0 THEN 41
-                       WHEN op = 3 THEN CASE WHEN limit_balance > 0 AND f_balance + first_fen > limit_balance THEN 45 ELSE 0 END
-                       WHEN limit_txn > 0 AND amount > limit_txn THEN 42
-                       WHEN limit_meal > 0 AND meal > 0 AND meal_spent + amount > limit_meal THEN 43
-                       WHEN limit_day > 0 AND day_spent + amount > limit_day THEN 44
-                       WHEN rest > 0 THEN 50
-                       ELSE 0 END AS code
+                SELECT a.*,
+                       amount - repaid_fen - first_fen - second_fen AS rest,
+                       account_no * 100000 + f_unit AS purse,
+                       -- The order of precedence: the smallest code that applies.
+                       CASE WHEN known THEN CASE WHEN field > 0 THEN 10 ELSE k_code END
+                            WHEN refusal > 0 THEN refusal
+                            WHEN op >= 5 THEN CASE WHEN op IN (5, 8) AND amount <= 0 THEN 41 ELSE 0 END
+                            WHEN op = 2 THEN CASE WHEN amount < 0 THEN 41 ELSE 0 END
+                            WHEN f = 0 THEN 40
+                            WHEN amount <= 0 THEN 41
+                            WHEN op = 3 THEN CASE WHEN v_max_balance[card_type] > 0 AND f_balance + first_fen > v_max_balance[card_type] THEN 45
+                                                  ELSE 0 END
+                            WHEN v_max_txn[card_type] > 0 AND amount > v_max_txn[card_type] THEN 42
+                            WHEN meal > 0 AND v_max_meal[card_type] > 0 AND meal_spent + amount > v_max_meal[card_type] THEN 43
+                            WHEN v_max_day[card_type] > 0 AND day_spent + amount > v_max_day[card_type] THEN 44
+                            WHEN amount > first_fen + second_fen THEN 50
+                            ELSE 0 END AS code
                   FROM (
-                    SELECT a.*, amount - repaid_fen - first_fen - second_fen AS rest,
-                           account_no * 100000 + f_unit AS purse
+                    SELECT ord, op, terminal, seq, card, merchant, amount, meal, occurred, bdate, orig_terminal, orig_seq, is_reversal, id, known,
+                           field, k_code, k_balance, k_transfer, refusal, account_no, operator_id, card_type, repaid_fen, f,
+                           CASE f WHEN 1 THEN 0 WHEN 2 THEN unit END AS f_unit,
+                           CASE f WHEN 1 THEN u_tid WHEN 2 THEN v_tid END AS f_tid,
+                           CASE f WHEN 1 THEN u_balance WHEN 2 THEN v_balance END AS f_balance,
+                           CASE f WHEN 1 THEN u_seq WHEN 2 THEN v_seq END AS f_seq,
+                           CASE f WHEN 1 THEN u_last WHEN 2 THEN v_last END AS f_last,
+                           CASE f WHEN 1 THEN u_day WHEN 2 THEN v_day END AS f_day,
+                           CASE f WHEN 1 THEN u_day_spent WHEN 2 THEN v_day_spent END AS f_day_spent,
+                           CASE f WHEN 1 THEN u_meal WHEN 2 THEN v_meal END AS f_meal,
+                           CASE f WHEN 1 THEN u_meal_spent WHEN 2 THEN v_meal_spent END AS f_meal_spent,
+                           CASE WHEN op = 3 THEN amount - repaid_fen
+                                ELSE least(amount, CASE f WHEN 1 THEN u_avail WHEN 2 THEN v_avail ELSE 0 END) END AS first_fen,
+                           -- The rest from the second purse, where the order names both. A hold is not split.
+                           CASE WHEN op > 2 THEN 0 WHEN purse_order = 3 AND f = 2 AND u_avail > 0 THEN least(greatest(amount - v_avail, 0), u_avail)
+                                WHEN purse_order = 4 AND f = 1 AND v_avail > 0 THEN least(greatest(amount - u_avail, 0), v_avail)
+                                ELSE 0 END AS second_fen,
+                           CASE WHEN f = 1 THEN unit ELSE 0 END AS s_unit,
+                           -- Limits count what was spent from every purse that this merchant may use.
+                           CASE WHEN u_day >= bdate THEN u_day_spent ELSE 0 END + CASE WHEN v_day >= bdate THEN v_day_spent ELSE 0 END AS day_spent,
+                           CASE WHEN u_day >= bdate AND u_meal = meal THEN u_meal_spent ELSE 0 END
+                           + CASE WHEN v_day >= bdate AND v_meal = meal THEN v_meal_spent ELSE 0 END AS meal_spent
                       FROM (
-                        SELECT r.*,
-                               CASE WHEN op = 3 THEN amount - repaid_fen ELSE least(amount, coalesce(f_avail, 0)) END AS first_fen,
-                               CASE WHEN s_unit IS NULL THEN 0 ELSE least(greatest(amount - f_avail, 0), s_avail) END AS second_fen
-                          FROM (
-                            SELECT p.*,
-                                   CASE f WHEN 1 THEN 0 WHEN 2 THEN unit END AS f_unit,
-                                   CASE f WHEN 1 THEN u_avail WHEN 2 THEN v_avail END AS f_avail,
-                                   CASE f WHEN 1 THEN u_balance WHEN 2 THEN v_balance END AS f_balance,
-                                   CASE f WHEN 1 THEN u_seq WHEN 2 THEN v_seq END AS f_seq,
-                                   CASE f WHEN 1 THEN u_last WHEN 2 THEN v_last END AS f_last,
-                                   CASE f WHEN 1 THEN u_day WHEN 2 THEN v_day END AS f_day,
-                                   CASE f WHEN 1 THEN u_day_spent WHEN 2 THEN v_day_spent END AS f_day_spent,
-                                   CASE f WHEN 1 THEN u_meal WHEN 2 THEN v_meal END AS f_meal,
-                                   CASE f WHEN 1 THEN u_meal_spent WHEN 2 THEN v_meal_spent END AS f_meal_spent,
-                                   -- The second purse, where the order names both: only purchases and advices are split.
-                                   CASE WHEN op > 2 THEN NULL WHEN purse_order = 3 AND f = 2 AND u_avail > 0 THEN 0
-                                        WHEN purse_order = 4 AND f = 1 AND v_avail > 0 THEN unit END AS s_unit,
-                                   CASE WHEN f = 1 THEN v_avail ELSE u_avail END AS s_avail,
-                                   -- Limits count what was spent from every purse that this merchant may use.
-                                   CASE WHEN u_day >= bdate AND u_avail IS NOT NULL THEN u_day_spent ELSE 0 END
-                                   + CASE WHEN v_day >= bdate THEN v_day_spent ELSE 0 END AS day_spent,
-                                   CASE WHEN u_day >= bdate AND u_avail IS NOT NULL AND u_meal = meal THEN u_meal_spent ELSE 0 END
-                                   + CASE WHEN v_day >= bdate AND v_meal = meal THEN v_meal_spent ELSE 0 END AS meal_spent
-                              FROM (
-                                SELECT j.*,
-                                       -- P2: 0 no purse, 1 the public, 2 the private one; of two, the first in order that has something
-                                       -- (a hold is not split: the first that has it all).
-                                       CASE purse_order
-                                       WHEN 1 THEN CASE WHEN u_avail IS NULL THEN 0 ELSE 1 END
-                                       WHEN 2 THEN CASE WHEN v_avail IS NULL THEN 0 ELSE 2 END
-                                       WHEN 3 THEN CASE WHEN v_avail >= needed THEN 2 WHEN u_avail >= needed THEN 1
-                                                        WHEN v_avail IS NOT NULL THEN 2 WHEN u_avail IS NOT NULL THEN 1 ELSE 0 END
-                                       WHEN 4 THEN CASE WHEN u_avail >= needed THEN 1 WHEN v_avail >= needed THEN 2
-                                                        WHEN u_avail IS NOT NULL THEN 1 WHEN v_avail IS NOT NULL THEN 2 ELSE 0 END
-                                       ELSE 0 END AS f
-                                  FROM (
-                                    SELECT i.ord, i.op, i.terminal, i.seq, i.card, i.merchant, i.unit, i.purse_order, i.amount, i.meal, i.precheck,
-                                           to_timestamp(i.occurred_us / 1e6::float8) AS occurred,
-                                           date '2000-01-01' + i.bdate::int AS bdate,
-                                           CASE WHEN i.op >= 5 AND i.op < 9 THEN CASE WHEN i.ot = 0 THEN i.terminal ELSE i.ot END END AS orig_terminal,
-                                           CASE WHEN i.op >= 5 AND i.op < 9 THEN i.os END AS orig_seq,
-                                           CASE WHEN i.op = 9 THEN 1 ELSE 0 END AS is_reversal,
-                                           CASE WHEN i.op = 4 THEN i.amount ELSE 1 END AS needed,
-                                           v_base + (i.ord - 1) * 8 AS id,
-                                           k.op IS NOT NULL AS known, k.code AS k_code, k.state AS k_state, k.balance_after AS k_balance,
-                                           k.transfer_id AS k_transfer,
-                                           CASE WHEN k.op IS NULL OR k.state = 2 THEN 0
-                                                WHEN k.op <> i.op THEN 1
-                                                WHEN k.card_no <> i.card THEN 2
-                                                WHEN k.amount_fen <> i.amount THEN 3
-                                                WHEN k.orig_seq <> i.os OR k.orig_terminal <> CASE WHEN i.ot = 0 THEN i.terminal ELSE i.ot END THEN 4
-                                                -- An offline record carries its own time; on line the gateway may have stamped a retry
-                                                -- anew, but a day's distance is a sequence number used again.
-                                                WHEN CASE WHEN i.op = 2 THEN k.occurred_at <> to_timestamp(i.occurred_us / 1e6::float8)
-                                                     ELSE abs(extract(epoch FROM k.occurred_at)::bigint - i.occurred_us / 1000000) > 86400 END THEN 5
-                                                WHEN k.merchant <> i.merchant THEN 6
-                                                ELSE 0 END AS field,
-                                           c.status AS c_status, c.denied, c.valid_until,
-                                           a.account_no, a.lane AS a_lane, a.status AS a_status, a.operator_id,
-                                           CASE WHEN i.op = 3 THEN least(a.debt_fen, i.amount) ELSE 0 END AS repaid_fen,
-                                           t.limit_txn_fen AS limit_txn, t.limit_meal_fen AS limit_meal, t.limit_day_fen AS limit_day,
-                                           t.limit_balance_fen AS limit_balance,
-                                           CASE WHEN s.unified THEN u.balance_fen - u.floor_fen END AS u_avail,
-                                           u.balance_fen AS u_balance, u.seq AS u_seq, u.last_transfer_id AS u_last, u.day AS u_day,
-                                           u.day_spent_fen AS u_day_spent, u.meal AS u_meal, u.meal_spent_fen AS u_meal_spent,
-                                           v.balance_fen - v.floor_fen AS v_avail,
-                                           v.balance_fen AS v_balance, v.seq AS v_seq, v.last_transfer_id AS v_last, v.day AS v_day,
-                                           v.day_spent_fen AS v_day_spent, v.meal AS v_meal, v.meal_spent_fen AS v_meal_spent
-                                      FROM unnest(p_op, p_terminal, p_seq, p_card, p_merchant, p_unit, p_purse_order, p_amount, p_occurred_us,
-                                                  p_business_date, p_meal, p_orig_terminal, p_orig_seq, p_precheck) WITH ORDINALITY
-                                           i(op, terminal, seq, card, merchant, unit, purse_order, amount, occurred_us, bdate, meal, ot, os,
-                                             precheck, ord)
-                                      LEFT JOIN ledger.posting_key k ON k.terminal_id = i.terminal AND k.terminal_seq = i.seq
-                                                AND k.phase = CASE WHEN i.op = 9 THEN 1 ELSE 0 END
-                                      LEFT JOIN ledger.card c ON c.card_no = i.card
-                                      LEFT JOIN ledger.account a ON a.account_no = c.account_no
-                                      LEFT JOIN ledger.issuer s ON s.operator_id = a.operator_id
-                                      LEFT JOIN ledger.card_type t ON t.card_type_id = a.card_type_id
-                                      LEFT JOIN ledger.purse u ON u.account_no = a.account_no
-                                                AND u.unit_id = CASE WHEN i.purse_order <> 2 AND i.op <= 4 THEN 0 END
-                                      LEFT JOIN ledger.purse v ON v.account_no = a.account_no
-                                                AND v.unit_id = CASE WHEN i.purse_order <> 1 AND i.op <= 4 AND i.unit > 0 THEN i.unit END
-                                     OFFSET 0) j OFFSET 0) p OFFSET 0) r OFFSET 0) a OFFSET 0) b OFFSET 0) c OFFSET 0) d OFFSET 0) e;
+                        SELECT i.ord, i.op, i.terminal, i.seq, i.card, i.merchant, i.unit, i.purse_order, i.amount, i.meal,
+                               to_timestamp(i.occurred_us / 1e6::float8) AS occurred,
+                               date '2000-01-01' + i.bdate::int AS bdate,
+                               CASE WHEN i.op BETWEEN 5 AND 8 THEN CASE WHEN i.ot = 0 THEN i.terminal ELSE i.ot END END AS orig_terminal,
+                               CASE WHEN i.op BETWEEN 5 AND 8 THEN i.os END AS orig_seq,
+                               CASE WHEN i.op = 9 THEN 1 ELSE 0 END AS is_reversal,
+                               v_base + (i.ord - 1) * 8 AS id,
+                               k.op IS NOT NULL AS known, k.balance_after AS k_balance, k.transfer_id AS k_transfer,
+                               CASE WHEN k.state > 0 THEN 11 ELSE k.code END AS k_code,
+                               CASE WHEN k.op IS NULL OR k.state = 2 THEN 0
+                                    WHEN k.op <> i.op THEN 1
+                                    WHEN k.card_no <> i.card THEN 2
+                                    WHEN k.amount_fen <> i.amount THEN 3
+                                    WHEN k.orig_seq <> i.os OR k.orig_terminal <> CASE WHEN i.ot = 0 THEN i.terminal ELSE i.ot END THEN 4
+                                    -- An offline record carries its own time. On line a gateway may have stamped a retry anew, but a day's
+                                    -- distance is a sequence number used again.
+                                    WHEN CASE WHEN i.op = 2 THEN k.occurred_at <> to_timestamp(i.occurred_us / 1e6::float8)
+                                         ELSE abs(extract(epoch FROM k.occurred_at)::bigint - i.occurred_us / 1000000) > 86400 END THEN 5
+                                    WHEN k.merchant <> i.merchant THEN 6
+                                    ELSE 0 END AS field,
+                               -- What the directory and the card refuse. O4: what stands on a device still comes up; what ends or undoes
+                               -- a record is not stopped by a closed merchant.
+                               CASE WHEN i.precheck > 0 AND NOT (i.op = 2 AND i.precheck IN (22, 23)
+                                                                 OR i.op IN (5, 6, 9) AND i.precheck IN (21, 22, 23)) THEN i.precheck
+                                    WHEN c.account_no IS NULL THEN 30
+                                    WHEN i.op = 2 OR i.op IN (5, 6, 9) THEN 0
+                                    WHEN i.op >= 7 THEN CASE WHEN c.account_status = 3 THEN 36 ELSE 0 END
+                                    WHEN c.status IN (0, 5) THEN 31
+                                    WHEN c.status = 2 THEN 32
+                                    WHEN c.status = 3 OR c.account_status = 2 THEN 33
+                                    WHEN c.status = 4 OR c.valid_until < date '2000-01-01' + i.bdate::int THEN 34
+                                    WHEN c.denied AND i.op <> 3 THEN 35
+                                    WHEN c.account_status = 3 THEN 36
+                                    ELSE 0 END AS refusal,
+                               c.account_no, c.operator_id, array_position(v_types, c.card_type_id) AS card_type,
+                               CASE WHEN i.op = 3 THEN least(coalesce(a.debt_fen, 0), i.amount) ELSE 0 END AS repaid_fen,
+                               -- P2: 0 no purse, 1 the public, 2 the private one. Of two, the first in order that has something; a hold
+                               -- takes the first that has it all.
+                               CASE WHEN i.purse_order < 3 THEN CASE WHEN u.account_no IS NOT NULL THEN 1 WHEN v.account_no IS NOT NULL THEN 2 ELSE 0 END
+                                    WHEN i.purse_order = 3 THEN
+                                        CASE WHEN v.balance_fen - v.floor_fen >= CASE WHEN i.op = 4 THEN i.amount ELSE 1 END THEN 2
+                                             WHEN u.balance_fen - u.floor_fen >= CASE WHEN i.op = 4 THEN i.amount ELSE 1 END THEN 1
+                                             WHEN v.account_no IS NOT NULL THEN 2 WHEN u.account_no IS NOT NULL THEN 1 ELSE 0 END
+                                    ELSE
+                                        CASE WHEN u.balance_fen - u.floor_fen >= CASE WHEN i.op = 4 THEN i.amount ELSE 1 END THEN 1
+                                             WHEN v.balance_fen - v.floor_fen >= CASE WHEN i.op = 4 THEN i.amount ELSE 1 END THEN 2
+                                             WHEN u.account_no IS NOT NULL THEN 1 WHEN v.account_no IS NOT NULL THEN 2 ELSE 0 END
+                               END AS f,
+                               u.ctid AS u_tid, u.balance_fen - u.floor_fen AS u_avail, u.balance_fen AS u_balance, u.seq AS u_seq,
+                               u.last_transfer_id AS u_last, u.day AS u_day, u.day_spent_fen AS u_day_spent, u.meal AS u_meal,
+                               u.meal_spent_fen AS u_meal_spent,
+                               v.ctid AS v_tid, v.balance_fen - v.floor_fen AS v_avail, v.balance_fen AS v_balance, v.seq AS v_seq,
+                               v.last_transfer_id AS v_last, v.day AS v_day, v.day_spent_fen AS v_day_spent, v.meal AS v_meal,
+                               v.meal_spent_fen AS v_meal_spent
+                          FROM unnest(p_op, p_terminal, p_seq, p_card, p_merchant, p_unit, p_purse_order, p_amount, p_occurred_us,
+                                      p_business_date, p_meal, p_orig_terminal, p_orig_seq, p_precheck) WITH ORDINALITY
+                               i(op, terminal, seq, card, merchant, unit, purse_order, amount, occurred_us, bdate, meal, ot, os, precheck, ord)
+                          LEFT JOIN ledger.posting_key k ON k.terminal_id = i.terminal AND k.terminal_seq = i.seq
+                                    AND k.phase = CASE WHEN i.op = 9 THEN 1 ELSE 0 END
+                          LEFT JOIN ledger.card c ON c.card_no = i.card
+                          LEFT JOIN ledger.account a ON a.account_no = CASE WHEN i.op = 3 THEN c.account_no END -- what a top-up may repay
+                          -- P2: the public purse where the issuer settles unified and the merchant takes it, the private one of its unit.
+                          LEFT JOIN ledger.purse u ON u.account_no = c.account_no
+                                    AND u.unit_id = CASE WHEN i.purse_order IN (1, 3, 4) AND c.operator_id = ANY (v_unified) AND i.op <= 4 THEN 0 END
+                          LEFT JOIN ledger.purse v ON v.account_no = c.account_no
+                                    AND v.unit_id = CASE WHEN i.purse_order IN (2, 3, 4) AND i.unit > 0 AND i.op <= 4 THEN i.unit END
+                         OFFSET 0) j OFFSET 0) a OFFSET 0) b OFFSET 0) c OFFSET 0) q;
 
     IF v_rows = 0 THEN
         o_code := '{}'; o_balance := '{}'; o_transfer := '{}'; o_field := '{}';
@@ -204,7 +216,9 @@ BEGIN
     END IF;
     ASSERT v_ord = ARRAY(SELECT generate_series(1::bigint, v_rows)), 'answers out of order';
     ASSERT v_stray IS NULL, 'account of another lane: ' || v_stray;
-    IF v_repeated THEN -- one account or one key twice: nothing is written yet, take the rows in turns
+    IF (SELECT count(DISTINCT a) FROM unnest(v_accounts) a) < coalesce(cardinality(v_accounts), 0)
+       OR (SELECT count(DISTINCT hashint8extended(t, s)) FROM unnest(p_terminal, p_seq) k(t, s)) < v_rows THEN
+        -- one account or one key twice: nothing is written yet, take the rows in turns
         SELECT * INTO o_code, o_balance, o_transfer, o_field
           FROM ledger.post_in_turns(p_lane, p_op, p_terminal, p_seq, p_card, p_merchant, p_unit, p_purse_order, p_amount, p_occurred_us,
                                     p_business_date, p_meal, p_orig_terminal, p_orig_seq, p_precheck);
@@ -220,7 +234,9 @@ BEGIN
         UPDATE ledger.purse p
            SET balance_fen = n.balance_fen, seq = p.seq + 1, last_transfer_id = n.last_transfer_id, day = n.day,
                day_spent_fen = n.day_spent_fen, meal = n.meal, meal_spent_fen = n.meal_spent_fen
-          FROM unnest(v_purses) n WHERE p.account_no = n.account_no AND p.unit_id = n.unit_id AND p.seq = n.seq;
+          FROM unnest(v_tids, v_purses) n(tid, account_no, balance_fen, floor_fen, seq, last_transfer_id, day_spent_fen, meal_spent_fen, day,
+                                          unit_id, meal)
+         WHERE p.ctid = n.tid AND p.account_no = n.account_no AND p.unit_id = n.unit_id AND p.seq = n.seq;
         GET DIAGNOSTICS v_count = ROW_COUNT;
         ASSERT v_count = cardinality(v_legs), 'a purse moved without the lane lock';
     END IF;

@@ -21,8 +21,8 @@ BEGIN
     SELECT account_no, holder_id, operator_id, unit_id, card_type_id, lane FROM ledger.opening_row
      WHERE job = p_job AND lane = p_lane AND account_no <= v_to ORDER BY account_no;
     GET DIAGNOSTICS o_opened = ROW_COUNT;
-    INSERT INTO ledger.card (card_no, account_no, valid_until, status, medium)
-    SELECT card_no, account_no, valid_until, card_status, medium FROM ledger.opening_row
+    INSERT INTO ledger.card (card_no, account_no, valid_until, status, medium, operator_id, card_type_id)
+    SELECT card_no, account_no, valid_until, card_status, medium, operator_id, card_type_id FROM ledger.opening_row
      WHERE job = p_job AND lane = p_lane AND account_no <= v_to ORDER BY card_no;
 
     -- Purse 1 of an account is the public one; ids in account order, two set aside per account.
@@ -84,8 +84,9 @@ CREATE OR REPLACE FUNCTION ledger.add_card(p_card bigint, p_account bigint, p_me
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_account ledger.account := ledger.lock_account(p_account);
 BEGIN
-    INSERT INTO ledger.card (card_no, account_no, valid_until, status, medium, denied)
-    VALUES (p_card, p_account, p_valid_until, p_status, p_medium, v_account.debt_fen > 0);
+    INSERT INTO ledger.card (card_no, account_no, valid_until, status, medium, denied, operator_id, card_type_id, account_status)
+    VALUES (p_card, p_account, p_valid_until, p_status, p_medium, v_account.debt_fen > 0, v_account.operator_id, v_account.card_type_id,
+            v_account.status);
     IF v_account.debt_fen > 0 THEN
         INSERT INTO ledger.deny_list (card_no, reason) VALUES (p_card, 1);
     END IF;
@@ -119,6 +120,7 @@ BEGIN
         RAISE EXCEPTION '账户未结清 / account not settled: %', p_account USING ERRCODE = 'check_violation';
     END IF;
     UPDATE ledger.account SET status = p_status WHERE account_no = p_account;
+    UPDATE ledger.card SET account_status = p_status WHERE account_no = p_account;
 END $$;
 
 -- Changes that are not money (holder, card type, unit) need no lock of their own, but go this way because the app role cannot update.
@@ -127,6 +129,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM ledger.lock_account(p_account);
     UPDATE ledger.account SET holder_id = p_holder, card_type_id = p_card_type, unit_id = p_unit WHERE account_no = p_account;
+    UPDATE ledger.card SET card_type_id = p_card_type WHERE account_no = p_account;
 END $$;
 
 CREATE OR REPLACE FUNCTION ledger.lock_account(p_account bigint) RETURNS ledger.account
