@@ -1,6 +1,7 @@
 """The ISO 8583 profile: public vectors, the answer-code table, the year rule, and both ways of reading a purchase."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from onecard.kernel.business_day import PLATFORM_ZONE
 from onecard.kernel.clock import from_epoch_us, to_epoch_us
-from onecard.kernel.codes import Operation, Result
+from onecard.kernel.codes import RESULT_TEXT, Operation, Result
 from onecard.protocol.iso8583 import DE39, SIGN_ON_AGAIN, IsoFormatError, NetworkKind, de39_of, fast, result_of
 from onecard.protocol.iso8583.answers import (
     AnswerClock,
@@ -336,3 +337,10 @@ def test_the_load_generators_message_is_the_terminals_message(stan, card_no, amo
     message = FastPurchase(IDS.tid, IDS.mid, KEY, batch_no=12).build(stan, card_no, amount_fen, NOW)
     ours = JournalRecord(1, 12_000_000 + stan, Operation.PURCHASE, card_no, amount_fen, to_epoch_us(NOW))
     assert message[2:] == encode(isobuild.financial(IDS, ours, at=NOW), MAC)
+
+
+def test_the_vendors_table_is_the_table_of_the_code():
+    manual = (Path(__file__).parents[2] / "docs/protocols.md").read_text()
+    for result in Result:
+        row = f"| {int(result)} {result.name} | {DE39[result]} | {RESULT_TEXT[result].zh} | {RESULT_TEXT[result].en} |"
+        assert row in manual

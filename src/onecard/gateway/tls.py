@@ -1,4 +1,4 @@
-"""TLS 1.3 with client certificates over a plain transport, through memory buffers (ADR "TLS handling of the gateway").
+"""TLS 1.3 with client certificates over a plain transport, through memory buffers (ADR 0030).
 
 asyncio's and uvloop's own TLS keep a read buffer of 256 KB per connection and copy through two protocols. Here one read buffer
 is shared by all connections of a listener: the loop fills it and hands it over in one step, so that it never holds two

@@ -1,4 +1,4 @@
-"""The common shape of an on-line purchase, read and answered by fixed offsets (ADR "fast path of the 0200").
+"""The common shape of an on-line purchase, read and answered by fixed offsets (ADR 0031).
 
 pyiso8583 takes 30 µs to read this message and as long to build the answer, a third of a gateway's processor. A purchase with
 exactly the fields 2 (16 digits), 3, 4, 11, 12, 13, 22, 25, 41, 42, 49, 60 (13 digits) and 64 always has 93 bytes, so that its
