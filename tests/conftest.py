@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,11 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[TestServer]:
+def postgres(django_db_blocker: "pytest.FixtureRequest") -> Iterator[TestServer]:
     """The session's PostgreSQL, with the migrated template database `onecard_template`."""
-    with running_server(Home.from_environment()) as server:
+    with ExitStack() as stack:
+        with django_db_blocker.unblock():  # type: ignore[attr-defined]
+            server = stack.enter_context(running_server(Home.from_environment()))
         yield server
 
 
