@@ -7,15 +7,17 @@ A restore checks every sum first, then fills a new database aside and gives it t
 nothing.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg
 from psycopg import sql
@@ -30,6 +32,10 @@ _MANIFEST = "manifest.json"
 _DUMP = "database.dump"
 _FORMAT = 1
 _SWAP_ATTEMPTS = 5
+_FOREIGN_SETTING = b"SET transaction_timeout "  # of PostgreSQL 17
+# Some builds of a distribution keep a mark of their own on every column, which no other server takes.
+_FOREIGN_OPTION = re.compile(rb"ALTER (TABLE|VIEW|MATERIALIZED VIEW)\b.* SET \(pg_attver=\d+\);$")
+_HEAD_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +120,8 @@ def restore(source: Path, owner_dsn: str, *, admin_dsn: str, replace: bool = Fal
         roles.ensure_application_role(admin, password=None)  # the dump grants to it
         roles.create_database(admin, aside, owner=owner)
         try:
-            dump = str(source / _DUMP)
-            _run_tool("pg_restore", make_conninfo(owner_dsn, dbname=aside), "--no-owner", "--exit-on-error", "--jobs=2", dump)
+            for section in ("pre-data", "data", "post-data"):
+                _load(source / _DUMP, make_conninfo(owner_dsn, dbname=aside), section=section)
             _swap(admin, database, aside, old)
         finally:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(aside)))
@@ -138,6 +144,50 @@ def _swap(admin: "psycopg.Connection[Any]", database: str, aside: str, old: str)
     raise Unavailable("数据库仍有连接：请先停止所有服务", "the database is in use: stop every role first")
 
 
+def _load(dump: Path, dsn: str, *, section: str) -> None:
+    """A dump's section into a database, as SQL text through psql: what the target's version does not know is left out on the way.
+
+    pg_restore's own connection would fail on PostgreSQL 15 and 16 by a setting that came with 17.
+    """
+    environment, named = _connection(dsn)
+    restoring = [binaries.tool("pg_restore"), "--no-owner", f"--section={section}", "--file=-", str(dump)]
+    loading = [binaries.tool("psql"), "--dbname", named, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
+    with (
+        tempfile.TemporaryFile() as said,  # not a pipe: nobody would read it while we copy
+        subprocess.Popen(restoring, stdout=subprocess.PIPE, stderr=said) as reader,
+        subprocess.Popen(loading, env=environment, stdin=subprocess.PIPE, stderr=said) as writer,
+    ):
+        assert reader.stdout and writer.stdin
+        # A psql that ends early has said why, and its exit code is looked at below.
+        with contextlib.suppress(BrokenPipeError):
+            _copy_without_foreign_lines(reader.stdout, writer.stdin, all_lines=section != "data")
+        with contextlib.suppress(BrokenPipeError):
+            writer.stdin.close()
+        reader.stdout.close()
+        codes = (writer.wait(), reader.wait())
+        said.seek(0)
+        text = said.read().decode(errors="replace").strip()[-1500:]
+    if codes != (0, 0):
+        raise Unavailable(f"pg_restore 失败：{text}", f"pg_restore failed: {text}")
+
+
+def _copy_without_foreign_lines(source: IO[bytes], target: IO[bytes], *, all_lines: bool) -> None:
+    """Drop what only the dumping side knows; with data only the head is looked at, rows pass as they are."""
+    for number, line in enumerate(source):
+        if not line.startswith(_FOREIGN_SETTING) and not (all_lines and _FOREIGN_OPTION.match(line)):
+            target.write(line)
+        if not all_lines and number == _HEAD_LINES:
+            break
+    shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _connection(dsn: str) -> tuple[dict[str, str], str]:
+    """The environment and the DSN for a tool: a password among its words would be everybody's to read."""
+    parts = conninfo_to_dict(dsn)
+    password = str(parts.pop("password", None) or os.environ.get("PGPASSWORD", ""))
+    return {**os.environ, "PGPASSWORD": password}, make_conninfo(**parts)  # type: ignore[arg-type]
+
+
 def _is_empty(dsn: str) -> bool:
     query = (
         "SELECT NOT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')"
@@ -148,11 +198,10 @@ def _is_empty(dsn: str) -> bool:
 
 
 def _run_tool(name: str, dsn: str, *words: str) -> None:
-    parts = conninfo_to_dict(dsn)
-    environment = {**os.environ, "PGPASSWORD": str(parts.pop("password", None) or os.environ.get("PGPASSWORD", ""))}
+    environment, named = _connection(dsn)
     done = subprocess.run(
-        [binaries.tool(name), "--dbname", make_conninfo(**parts), *words],  # type: ignore[arg-type]
-        env=environment,  # a password in the words would be everybody's to read
+        [binaries.tool(name), "--dbname", named, *words],
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
