@@ -1,4 +1,4 @@
-"""Ids of transfers carry time: milliseconds since 2020-01-01 UTC << 22 | counter. The same as ledger.id_at and ledger.id_time in SQL."""
+"""Ids of transfers carry time: milliseconds since 2020-01-01 UTC << 22 | counter, as `ledger.id_at` and `id_time` do in SQL."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
+from operator import attrgetter
 from typing import Any
 
 import psycopg
@@ -11,10 +12,12 @@ import psycopg
 from onecard.kernel.numbers import account_lane
 
 CHUNK = 10_000
-_COPY = """COPY ledger.opening_row (job, account_no, card_no, holder_id, public_fen, private_fen, private_unit, operator_id, unit_id,
-card_type_id, valid_until, medium, card_status) FROM STDIN"""
-# Cast, because a connection of Django's sends every number as an integer.
-_OPEN = "SELECT o_opened, o_skipped, o_more FROM ledger.open_accounts(%s::bigint, %s::smallint, %s)"
+_FIELDS = (
+    "account_no", "card_no", "holder_id", "public_fen", "private_fen", "private_unit", "operator_id", "unit_id", "card_type_id",
+    "valid_until", "medium", "card_status",
+)  # fmt: skip
+_COPY = f"COPY ledger.opening_row (job, {', '.join(_FIELDS)}) FROM STDIN"
+_OPEN = "SELECT o_opened, o_skipped, o_more FROM ledger.open_accounts(%s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +51,16 @@ def open_accounts(
 ) -> Opened:
     """Opens accounts with their cards, purses and opening balances; `progress` gets the count done so far.
 
-    Streams its rows. In a connection without autocommit everything is one transaction of the caller's; with autocommit each chunk is
-    one, and a load that was cut off is simply repeated.
+    Streams its rows. In a connection without autocommit everything is one transaction of the caller's; with autocommit each
+    chunk is one, and a load that was cut off is simply repeated.
     """
+    fields = attrgetter(*_FIELDS)
     job = secrets.randbits(62)
     lanes: set[int] = set()
     with connection.transaction(), connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for row in rows:
             lanes.add(account_lane(row.account_no))
-            copy.write_row(
-                (
-                    job, row.account_no, row.card_no, row.holder_id, row.public_fen, row.private_fen, row.private_unit, row.operator_id,
-                    row.unit_id, row.card_type_id, row.valid_until, row.medium, row.card_status,
-                )  # fmt: skip
-            )
+            copy.write_row((job, *fields(row)))
     opened = skipped = 0
     for lane in sorted(lanes):
         more = True

@@ -16,8 +16,8 @@ _CALL = "SELECT o_code, o_balance, o_transfer, o_field FROM ledger.post_batch(%b
 _BOOK_CALL = "SELECT o_code, o_transfer FROM ledger.post_book(%b::bigint, %b, %b, %b, %b, %b, %b::date)"
 _ATTEMPTS = 5
 _T = TypeVar("_T")
-# What another lane's transaction can do to ours: use the same key first, or two keys in the other order. Repeating the call is safe,
-# because the keys make it exactly once, and then finds the other's answer.
+# What another lane's transaction can do to ours: use the same key first, or two keys in the other order. Repeating the call
+# is safe, because the keys make it exactly once, and then finds the other's answer.
 _REPEATABLE = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
 
 
@@ -25,9 +25,10 @@ _REPEATABLE = (errors.UniqueViolation, errors.DeadlockDetected, errors.Serializa
 class PostingColumns:
     """A batch of records of one lane, a list per field, all of one length.
 
-    `merchant` is the book account credited (TOPUP: the funding account debited), `unit` the unit whose private purse may be used (0:
-    none), `purse_order` one of codes.PurseOrder, `occurred_us` microseconds since 1970 UTC, `business_date` days since 2000-01-01,
-    `meal` the meal period (0: none), `orig_terminal` 0 for the same terminal, `precheck` the directory's Result (0: allowed).
+    `merchant` is the book account credited (TOPUP: the funding account debited), `unit` the unit whose private purse may be
+    used (0: none), `purse_order` one of codes.PurseOrder, `occurred_us` microseconds since 1970 UTC, `business_date` days
+    since 2000-01-01, `meal` the meal period (0: none), `orig_terminal` 0 for the same terminal, `precheck` the directory's
+    Result (0: allowed).
     """
 
     op: list[int] = field(default_factory=list)
@@ -51,8 +52,8 @@ class PostingColumns:
     def columns(self) -> tuple[list[int], ...]:
         """The lists in the order of the posting function's arguments."""
         return (
-            self.op, self.terminal, self.seq, self.card, self.merchant, self.unit, self.purse_order, self.amount, self.occurred_us,
-            self.business_date, self.meal, self.orig_terminal, self.orig_seq, self.precheck,
+            self.op, self.terminal, self.seq, self.card, self.merchant, self.unit, self.purse_order, self.amount,
+            self.occurred_us, self.business_date, self.meal, self.orig_terminal, self.orig_seq, self.precheck,
         )  # fmt: skip
 
 
@@ -60,8 +61,8 @@ class PostingColumns:
 class PostingAnswers:
     """The answers in the order of the records.
 
-    `code` is kernel.codes.Result, `balance` the purse's balance in fen as answered (0 where no purse is known), `transfer` the id of the
-    first leg (0: none), `field` kernel.codes.ConflictField.
+    `code` is kernel.codes.Result, `balance` the purse's balance in fen as answered (0 where none is told), `transfer` the id
+    of the first leg (0: none), `field` kernel.codes.ConflictField.
     """
 
     code: list[int]
@@ -96,8 +97,8 @@ psycopg.adapters.register_dumper(_Int8Array, _Int8ArrayDumper)
 async def post(connection: psycopg.AsyncConnection[Any], lane: int, columns: PostingColumns) -> PostingAnswers:
     """Posts a batch of one lane in a transaction of its own, durably; returns when it is committed.
 
-    Raises psycopg.OperationalError where the server is gone: then it is not known whether the batch was posted, and repeating it is safe.
-    Must not be called within a transaction.
+    Raises psycopg.OperationalError where the server is gone: then it is not known whether the batch was posted, and repeating
+    it is safe. Must not be called within a transaction.
     """
     if not len(columns):
         return PostingAnswers([], [], [], [])

@@ -1,4 +1,4 @@
-"""The ledger's SQL: tables in `schema/` (run once, by migrations), functions in `functions/` (applied again at every migration)."""
+"""The ledger's SQL: tables in `schema/` (run once), functions in `functions/` (applied at every migration), `audit/`."""
 
 from pathlib import Path
 

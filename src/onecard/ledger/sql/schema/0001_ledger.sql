@@ -236,3 +236,11 @@ CREATE UNLOGGED TABLE ledger.opening_row (
     lane smallint GENERATED ALWAYS AS (account_no / 10000000000 % 100) STORED,
     PRIMARY KEY (job, lane, account_no)
 );
+
+-- How far the auditor has found everything in order: a quick audit begins here.
+CREATE TABLE ledger.audit_mark (
+    lane smallint PRIMARY KEY,
+    batch_no bigint NOT NULL,
+    through_id bigint NOT NULL,
+    audited_at timestamptz NOT NULL DEFAULT now()
+);
