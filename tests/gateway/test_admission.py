@@ -1,6 +1,8 @@
 """Who is let in, who is not, and how fast a change cuts a line off (G2, O4)."""
 
 import asyncio
+import socket
+import ssl
 from datetime import timedelta
 
 import pytest
@@ -8,12 +10,16 @@ import pytest
 from onecard.gateway.settings import AdmissionLimits
 from onecard.kernel.clock import to_epoch_us
 from onecard.kernel.codes import Result
+from onecard.protocol.native import build_frame, parse_platform_frame
 from onecard.protocol.proto.app_pb2 import Refusal
+from onecard.protocol.proto.device_pb2 import DeviceFrame, Hello
 from onecard.terminal.errors import LineDown, LineRefused
 from onecard.terminal.native import NativeClient
 from tests.gateway.harness import House, until
 from tests.gateway.pki import Authority
 from tests.gateway.test_native import records
+
+HELLO = build_frame(DeviceFrame(hello=Hello(protocol_version=1)))
 
 
 async def test_a_certificate_of_the_platform_that_is_not_listed_is_refused_with_a_reason_and_logged(house: House, caplog):
@@ -56,8 +62,6 @@ async def test_no_certificate_at_all_is_refused(house: House):
 
 
 async def test_tls_1_2_is_refused(house: House):
-    import ssl
-
     gateway = await house.start()
     context = house.issue(1).identity.context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -171,16 +175,29 @@ async def test_with_a_list_that_is_too_old_nobody_new_is_let_in(house: House):
     assert refusal.value.result == Result.UNAVAILABLE
 
 
+def speak_hello(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[str, bool, ssl.SSLSession | None]:
+    """Connect, say Hello: the kind of the answer, whether the session was resumed, and the session."""
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as raw,
+        context.wrap_socket(raw, server_hostname="localhost", session=session) as line,
+    ):
+        line.sendall(HELLO)
+        frame = parse_platform_frame(line.recv(65536)[4:])
+        return frame.WhichOneof("body"), bool(line.session_reused), line.session
+
+
 async def test_a_resumed_tls_session_is_admitted_by_the_list_again(house: House):
     house.list_line(1)
     gateway = await house.start()
-    client = house.native(1)
-    await client.connect()
-    await client.close()
+    context = house.issue(1).identity.context()
+    body, resumed, session = await asyncio.to_thread(speak_hello, house.port("native"), context, None)
+    assert (body, resumed) == ("welcome", False)
+    body, resumed, session = await asyncio.to_thread(speak_hello, house.port("native"), context, session)
+    assert (body, resumed) == ("welcome", True)
     house.list_line(1, refusal=Refusal.REVOKED)
     await until(lambda: gateway.admission.get(1).refusal is not None)
-    with pytest.raises(LineRefused):
-        await client.connect()
+    body, resumed, _ = await asyncio.to_thread(speak_hello, house.port("native"), context, session)
+    assert (body, resumed) == ("closing", True)
 
 
 async def test_a_straight_terminal_that_comes_back_pushes_its_half_dead_connections_out(house: House):

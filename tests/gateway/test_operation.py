@@ -4,7 +4,8 @@ import asyncio
 import signal
 import sys
 
-from onecard.gateway.settings import AcceptLimits, GatewaySettings
+from onecard.gateway.settings import AcceptLimits, GatewaySettings, UplinkLimits
+from onecard.kernel.codes import Result
 from tests.gateway.fake_app import FakeApplication
 from tests.gateway.harness import House, until
 from tests.gateway.test_native import records
@@ -54,6 +55,22 @@ async def test_stopping_answers_what_is_in_flight_and_says_good_bye(house: House
     assert list((await asked).code) == [0]
     await stopping
     assert gateway.counters.closed == {"drain": 1}
+    house.gateway = None
+
+
+async def test_what_can_not_be_sent_before_the_end_is_answered_busy(house: House):
+    house.list_line(1)
+    gateway = await house.start(uplink=UplinkLimits(calls=1, deadline_s=10))
+    client = house.native(1)
+    await client.connect()
+    house.app.gate.clear()
+    sent = asyncio.create_task(client.submit(records(10, [1])))
+    await until(lambda: house.app.batches)
+    queued = asyncio.create_task(client.submit(records(10, [2])))
+    await until(lambda: gateway.uplink.waiting == 1)
+    await gateway.stop()
+    assert [list((await sent).code), list((await queued).code)] == [[Result.UNAVAILABLE], [Result.BUSY]]
+    house.app.gate.set()
     house.gateway = None
 
 

@@ -40,8 +40,19 @@ def run(
         iso_port=iso_port,
         metrics_port=metrics_port,
     )
+    _allow_many_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings))
+
+
+def _allow_many_files() -> None:
+    """A line is a file: use all that the system allows, not the 1024 that shells start with."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(settings: GatewaySettings) -> None:

@@ -53,6 +53,7 @@ class Uplink:
         self._calls: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._pump_set = False
+        self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self.waiting = 0
         self.halted = True
@@ -86,36 +87,41 @@ class Uplink:
 
     def expire(self) -> None:
         """Answer BUSY to what has waited for the whole deadline without being sent: nothing was posted."""
-        limit = self._loop.time() - self._limits.deadline_s
-        late = 0
-        while late < len(self._row_since) and self._row_since[late] < limit:
-            late += 1
-        if late:
-            done, self._row_done = self._row_done[:late], self._row_done[late:]
-            del self._rows[:late], self._row_lines[:late], self._row_since[:late]
-            self.waiting -= late
-            _answer_rows(done, None, Result.BUSY)
-        while self._groups and self._groups[0].since < limit:
-            group = self._groups.popleft()
-            self.waiting -= group.count
-            _answer_groups([group], 0, None, code=Result.BUSY)
+        self._give_up(before=self._loop.time() - self._limits.deadline_s)
 
     async def drain(self, timeout_s: float) -> None:
-        """Wait until everything taken is answered, at most so long; then give up what is left."""
+        """Take nothing more, wait until everything taken is answered, at most so long; then give up what is left."""
+        self._draining = True
         deadline = self._loop.time() + timeout_s
         while (self._calls or self.waiting) and self._loop.time() < deadline:
             self._pump()
             await asyncio.wait(self._calls or {asyncio.ensure_future(asyncio.sleep(0.01))}, timeout=0.1)
+        self._give_up(before=float("inf"))
         for call in list(self._calls):
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
 
+    def _give_up(self, *, before: float) -> None:
+        late = 0
+        while late < len(self._row_since) and self._row_since[late] < before:
+            late += 1
+        if late:
+            done, self._row_done = self._row_done[:late], self._row_done[late:]
+            del self._rows[:late], self._row_lines[:late], self._row_since[:late]
+            self.waiting -= late
+            _answer_rows(done, None, Result.BUSY)
+        while self._groups and self._groups[0].since < before:
+            group = self._groups.popleft()
+            self.waiting -= group.count
+            _answer_groups([group], 0, None, code=Result.BUSY)
+
     def _refusal(self) -> Result | None:
         if self.halted:
             return Result.UNAVAILABLE
-        return Result.BUSY if self.waiting >= self._limits.waiting_records else None
+        full = self._draining or self.waiting >= self._limits.waiting_records
+        return Result.BUSY if full else None
 
     def _wake(self) -> None:
         if not self._pump_set:
