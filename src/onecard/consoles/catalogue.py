@@ -56,8 +56,11 @@ def language_of(message: Message) -> str:
 
 
 def messages_of_code(path: Path) -> Iterator[Message]:
-    """The messages of a Python file: calls of gettext's functions with literal text."""
+    """The messages of a Python file: calls of gettext's functions with literal text, and the names of apps."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if path.name == "apps.py" and isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            if ast.unparse(node.targets[0]) == "verbose_name":  # centre.apps has these translated
+                yield Message(str(node.value.value))
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")

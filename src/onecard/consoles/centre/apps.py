@@ -1,6 +1,6 @@
 """The Django app of the management centre."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -16,3 +16,6 @@ class CentreConfig(AppConfig):
         from onecard.consoles.centre.audit import watch_users
 
         watch_users()
+        for config in apps.get_app_configs():
+            if config.name.startswith("onecard.") and isinstance(config.verbose_name, str):
+                config.verbose_name = _(config.verbose_name)  # services name themselves in Chinese; pages show them

@@ -29,8 +29,8 @@ _SLICE = 100_000
 _BUDGET_SECONDS = 1.0
 _GATEWAY_SILENT_AFTER = timedelta(seconds=15)
 
-# Legs of one purchase count once, also where the only one is a debt; what was voided, refunded or reversed goes off the sum and stays
-# in the count.
+# Legs of one purchase count once, also where the only one is a debt; what was voided, refunded or
+# reversed goes off the sum and stays in the count.
 _FOLLOW = """
     WITH slice AS MATERIALIZED (
         SELECT id, kind, debit, credit, amount_fen, link_id FROM ledger.transfer

@@ -1,0 +1,1 @@
+"""Tests of the consoles: pages through Django's test client, and in a real browser."""
