@@ -1,4 +1,4 @@
-"""What the application server does through Django, a few times a minute and in threads: sign-ons and the gateways' reports."""
+"""What the application server does through Django, in threads beside the event loop: sign-ons and the gateways' reports."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,10 +11,11 @@ _T = TypeVar("_T")
 
 
 class DjangoDesk:
-    """Calls the services' api in threads of its own, each with its own connection. Django must be set up."""
+    """Calls the services' api, each kind of work in a thread and on a connection of its own. Django must be set up."""
 
-    def __init__(self, threads: ThreadPoolExecutor) -> None:
-        self._threads = threads
+    def __init__(self) -> None:
+        self._signing = ThreadPoolExecutor(1, thread_name_prefix="sign-on")
+        self._reporting = ThreadPoolExecutor(1, thread_name_prefix="report")
 
     async def sign_on(self, terminal_id: int) -> tuple[bytes, bytes, int]:
         """New working keys for a terminal. Raises NotFound."""
@@ -25,7 +26,7 @@ class DjangoDesk:
             keys = api.sign_on(terminal_id)
             return keys.mac_key, keys.de62, keys.batch_no
 
-        return await self._run(work)
+        return await _in_thread(self._signing, work)
 
     async def report(self, report: app_pb2.LineReport) -> None:
         """Notes what a gateway sees of its lines."""
@@ -35,16 +36,31 @@ class DjangoDesk:
 
             api.report_lines(report)
 
-        await self._run(work)
+        await _in_thread(self._reporting, work)
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        def guarded() -> _T:
-            from django.db import close_old_connections
+    def close(self) -> None:
+        """Ends the threads and their connections."""
+        for thread in (self._signing, self._reporting):
+            thread.submit(_disconnect)
+            thread.shutdown()
 
-            close_old_connections()
-            try:
-                return work()
-            finally:
-                close_old_connections()
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
+async def _in_thread(thread: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
+    return await asyncio.get_running_loop().run_in_executor(thread, _once_more, work)
+
+
+def _once_more(work: Callable[[], _T]) -> _T:
+    """Does the work; a second time on a new connection where the old one turns out to be dead."""
+    from django.db import InterfaceError, OperationalError
+
+    try:
+        return work()
+    except (InterfaceError, OperationalError):
+        _disconnect()
+        return work()
+
+
+def _disconnect() -> None:
+    from django.db import connections
+
+    connections.close_all()

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from operator import itemgetter, not_
 from time import monotonic_ns
@@ -94,9 +94,10 @@ class Meter:
 class MeterCollector(PrometheusCollector):
     """Hands the figures to Prometheus when it asks."""
 
-    def __init__(self, meter: Meter, gauges: Gauges) -> None:
+    def __init__(self, meter: Meter, gauges: Gauges, *, directory_age_s: Callable[[], float]) -> None:
         self._meter = meter
         self._gauges = gauges
+        self._directory_age_s = directory_age_s
 
     def collect(self) -> Iterator[Metric]:
         meter, gauges = self._meter, self._gauges
@@ -108,6 +109,8 @@ class MeterCollector(PrometheusCollector):
         yield GaugeMetricFamily(
             "onecard_app_oldest_unposted_seconds", "Age of the oldest record not answered yet.", value=gauges.oldest_age_s()
         )
+        age_s = min(self._directory_age_s(), 1e9)
+        yield GaugeMetricFamily("onecard_app_directory_age_seconds", "Since the directory was known to be current.", value=age_s)
         yield _histogram(
             "onecard_app_latency_seconds", "Arrival of a call to its answer, per record.", meter.latency_us, 1_000_000
         )
@@ -115,10 +118,10 @@ class MeterCollector(PrometheusCollector):
         yield _histogram("onecard_app_batch_rows", "Rows a batch.", meter.batch_rows, 1)
 
 
-def build_registry(meter: Meter, gauges: Gauges) -> CollectorRegistry:
+def build_registry(meter: Meter, gauges: Gauges, *, directory_age_s: Callable[[], float]) -> CollectorRegistry:
     """A registry with the figures of one application server."""
     registry = CollectorRegistry()
-    registry.register(MeterCollector(meter, gauges))
+    registry.register(MeterCollector(meter, gauges, directory_age_s=directory_age_s))
     return registry
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from onecard.appserver.service import ApplicationService, Desk
 from onecard.appserver.statements import enquire, posting_of, totals_of
 from onecard.appserver.worker import WorkerLimits
 from onecard.kernel.clock import Clock, SystemClock
-from onecard.kernel.errors import InvalidInput
+from onecard.kernel.errors import InvalidInput, Unavailable
 from onecard.protocol.proto import app_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -75,8 +74,7 @@ class AppServer:
             connect=self._connect,
             on_batch=self.meter.on_batch,
         )
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="desk")
-        desk = DjangoDesk(self._threads)
+        self._desk = desk = DjangoDesk()
         self.service = ApplicationService(
             collector=self.collector,
             meter=self.meter,
@@ -111,7 +109,7 @@ class AppServer:
         await server.start()
         self._server = server
         if self.settings.metrics_port is not None:
-            registry = build_registry(self.meter, self.collector)
+            registry = build_registry(self.meter, self.collector, directory_age_s=self.directory.age_s)
             self.http = await serve_http(self.settings.metrics_port, registry=registry, healthy=self.healthy)
         log.info("application server %r listens on %s", self.settings.name, self.settings.listen)
 
@@ -120,7 +118,9 @@ class AppServer:
         return not self.service.draining.is_set() and self.directory.age_s() < _HEALTHY_WITHIN_S
 
     async def stop(self) -> None:
-        """Refuses what is new, answers what was taken in, closes."""
+        """Refuses what is new, answers what was taken in, closes. A second call does nothing."""
+        if self.service.draining.is_set():
+            return
         self.service.draining.set()
         if not await self.collector.drain(timeout_s=self.settings.drain_s):
             log.error("not everything was answered in %.0f s", self.settings.drain_s)
@@ -132,7 +132,7 @@ class AppServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.http is not None:
             self.http.close()
-        self._threads.shutdown()
+        await asyncio.to_thread(self._desk.close)
         log.info("application server %r has ended", self.settings.name)
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
@@ -144,10 +144,19 @@ class AppServer:
         """The port, which matters when 0 was asked for; 0 on a unix socket."""
         address, tls = self.settings.listen, self.settings.tls
         if address.startswith("unix:"):
-            Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+            _free_socket(Path(address.removeprefix("unix:")))
             server.add_insecure_port(address)
             return 0
         if tls is None:
             raise InvalidInput(f"监听 {address} 需要证书", f"listening on {address} needs a certificate")
         credentials = grpc.ssl_server_credentials([(tls.key, tls.certificate)], tls.authority, require_client_auth=True)
         return int(server.add_secure_port(address, credentials))
+
+
+def _free_socket(path: Path) -> None:
+    """Removes the socket that a killed server left. Raises Unavailable when one that lives answers there."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(str(path)) == 0:
+            raise Unavailable(f"已有应用服务器在 {path} 服务", f"an application server serves at {path} already")
+    path.unlink(missing_ok=True)
