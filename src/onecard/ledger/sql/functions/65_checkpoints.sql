@@ -30,20 +30,3 @@ BEGIN
     SELECT count(*) INTO v_count FROM written;
     RETURN v_count;
 END $$;
-
--- The balance of book accounts now: credits less debits, checkpoint and what came after it.
-CREATE OR REPLACE FUNCTION ledger.book_balances(p_accounts bigint[]) RETURNS TABLE (account_id bigint, balance_fen bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
-    SELECT a.id,
-           (coalesce((SELECT sum(c.balance_fen) FROM ledger.checkpoint c WHERE c.account_id = a.id), 0)
-            + coalesce((SELECT sum(x.fen)
-                          FROM ledger.lane l LEFT JOIN ledger.checkpoint_run r ON r.lane = l.lane
-                         CROSS JOIN LATERAL (
-                               SELECT sum(t.amount_fen) AS fen FROM ledger.transfer t
-                                WHERE t.credit = a.id AND t.credit < 1000000000000 AND t.lane = l.lane AND t.id > coalesce(r.through_id, 0)
-                                UNION ALL
-                               SELECT -sum(t.amount_fen) FROM ledger.transfer t
-                                WHERE t.debit = a.id AND t.debit < 1000000000000 AND t.lane = l.lane AND t.id > coalesce(r.through_id, 0)) x
-                         WHERE l.last_id > coalesce(r.through_id, 0)), 0))::bigint
-      FROM unnest(p_accounts) a(id) WHERE a.id < 1000000000000
-$$;

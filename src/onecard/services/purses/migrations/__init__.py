@@ -1,0 +1,1 @@
+"""Unmanaged models only: the tables are the ledger's."""
