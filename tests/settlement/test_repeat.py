@@ -223,3 +223,13 @@ def test_windows_already_cleared_are_not_read_again(city: City, run: SettlementR
     api.run_settlement(run.pk)
     assert before
     assert before <= set(ClearingLine.objects.values_list("pk", flat=True))
+
+
+def test_the_ledgers_auditor_has_the_last_word(city: City, run: SettlementRun, django_database: TestDatabase) -> None:
+    with tampering(django_database) as admin:
+        admin.execute(
+            "UPDATE ledger.purse SET balance_fen = balance_fen + 1 WHERE account_no = (SELECT min(account_no) FROM ledger.purse)"
+        )
+    checked = api.run_settlement(run.pk, full_audit=True)
+    assert checked.state == "unbalanced"
+    assert checked.failure.startswith("audit: A"), checked.failure

@@ -23,21 +23,19 @@ def _checks() -> tuple[tuple[str, str, str], ...]:
     return tuple((name, text.partition("\n")[0].removeprefix("-- "), text.partition("\n")[2]) for name, text in texts)
 
 
-def first_failure(run_id: int, *, full: bool) -> str | None:
-    """The first check that fails, with the row that breaks it; None when the run is proved.
-
-    `full`: the auditor reads the whole journal, not only what came since it last did.
-    """
+def first_failure(run_id: int) -> str | None:
+    """The first check that fails, with the row that breaks it; None when the run is proved."""
     with set_based():
         for name, states, query in _checks():
             row = first_row(query, {"run": run_id})
             if row is not None:
                 where, expected, found = row
                 return f"{name} {states}: {where}: {expected} ≠ {found}"
-    return _audit(full=full)
+    return None
 
 
-def _audit(*, full: bool) -> str | None:
+def audit_failure(*, full: bool) -> str | None:
+    """The ledger's first broken invariant, or None. `full`: the whole journal, not only what is new to the auditor."""
     connection.ensure_connection()
     report = audit.run(connection.connection, full=full)
     return None if report.ok else f"audit: {report.first_failure}"

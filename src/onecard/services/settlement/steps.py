@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.utils import timezone
 
-from onecard.services.settlement.checks import first_failure
+from onecard.services.settlement.checks import audit_failure, first_failure
 from onecard.services.settlement.errors import PlanChanged
 from onecard.services.settlement.models import Posting, RunState, SettlementRun, SettlementWindow
 from onecard.services.settlement.statements import first_row, run_file, set_based, statements
@@ -74,11 +74,13 @@ def check(run: SettlementRun, *, full: bool) -> Iterator[Progress]:
     """Write the sheets, then prove the run: its own checks, then the ledger's auditor (S3). The verdict is kept on the run."""
     with set_based():
         run_file("write_sheets", {"run": run.pk})
-    yield Progress(run.pk, "check", 1, 2)
-    failure = first_failure(run.pk, full=full)
+    yield Progress(run.pk, "sheets", 1, 1)
+    failure = first_failure(run.pk)
+    yield Progress(run.pk, "check", 1, 1)
+    failure = failure or audit_failure(full=full)
     state = RunState.UNBALANCED if failure else RunState.BALANCED
     SettlementRun.objects.filter(pk=run.pk).update(state=state, failure=failure or "", checked_at=timezone.now())
-    yield Progress(run.pk, "check", 2, 2)
+    yield Progress(run.pk, "audit", 1, 1)
 
 
 def start_again(run: SettlementRun) -> None:
