@@ -17,7 +17,8 @@ _FIELDS = (
     "valid_until", "medium", "card_status",
 )  # fmt: skip
 _COPY = f"COPY ledger.opening_row (job, {', '.join(_FIELDS)}) FROM STDIN"
-_OPEN = "SELECT o_opened, o_skipped, o_more FROM ledger.open_accounts(%s, %s, %s)"
+# Cast, because a connection of Django's sends every number as an integer.
+_OPEN = "SELECT o_opened, o_skipped, o_more FROM ledger.open_accounts(%s::bigint, %s::smallint, %s)"
 
 
 @dataclass(frozen=True, slots=True)
