@@ -51,3 +51,21 @@ def traffic(
     home = Home.from_environment()
     setup = Setup(native_port=native_port, iso_port=iso_port, rate=rate, seed=seed)
     asyncio.run(serve(home, read_world(dsn.app_dsn(home)), setup))
+
+
+@app.command()
+def chaos(
+    seed: Annotated[int | None, typer.Option(help="种子，缺省随机 Seed, else a random one.")] = None,
+    seconds: Annotated[int, typer.Option(min=1, help="持续秒数 How long to kill.")] = 60,
+    keep: Annotated[bool, typer.Option("--keep", help="保留其目录 Keep its folder.")] = False,
+) -> None:
+    """在临时目录中随机 kill -9 小城市的进程，最后逐笔核对 / Kill a small city's processes at random, check every record."""
+    import random
+
+    from rich.console import Console
+
+    from onecard.city.chaos_home import run_chaos
+
+    seed = random.randrange(10**6) if seed is None else seed  # noqa: S311
+    if not run_chaos(Console(), seed=seed, seconds=seconds, keep=keep):
+        raise typer.Exit(1)

@@ -1,0 +1,95 @@
+"""`onecard up` as people use it: start, look, stop, start again; and what is left when it is killed."""
+
+import os
+import re
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import psycopg
+
+from onecard.datacenter import dsn
+from tests.city.conftest import CityHome, wait_for_line
+
+UP = ("up", "--port", "0", "--holders", "1000", "--rate", "40")
+
+
+def _figures(city: CityHome) -> tuple[int, int]:
+    """Cardholders, and records made by terminals."""
+    with psycopg.connect(dsn.owner_dsn(city.home)) as connection:
+        row = connection.execute(
+            "SELECT (SELECT count(*) FROM people_holder), (SELECT count(*) FROM ledger.posting_key WHERE terminal_id > 0)"
+        ).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def _until_posted(city: CityHome, more_than: int) -> int:
+    deadline = time.monotonic() + 60
+    while (posted := _figures(city)[1]) <= more_than:
+        assert time.monotonic() < deadline, "no traffic"
+        time.sleep(0.2)
+    return posted
+
+
+def _page(lines: str) -> str:
+    match = re.search(r"http://127\.0\.0\.1:\d+/centre/", lines)
+    assert match is not None, lines
+    with urllib.request.urlopen(match[0], timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def test_a_city_starts_is_refused_a_second_time_stops_on_ctrl_c_and_goes_on_where_it_was(city: CityHome) -> None:
+    with city.start(*UP) as process:
+        said = "".join(wait_for_line(process, "Ctrl-C"))
+        assert re.search(r"one-time password \w{16}", said), said
+        assert "One-Card" in _page(said)
+        posted = _until_posted(city, 50)
+
+        code, refusal = city.run("up", "--port", "0", timeout_s=20)
+        assert code == 2
+        assert f"进程 {process.pid}" in refusal
+
+        os.kill(process.pid, signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, rest
+    assert "已停止" in rest
+    assert city.processes() == []
+
+    code, said = city.run(*UP, "--seconds", "4")
+    assert code == 0, said
+    assert "装载" not in said
+    assert "one-time password" not in said
+    assert city.processes() == []
+    assert city.run("db", "start")[0] == 0
+    holders, now_posted = _figures(city)
+    assert (holders, now_posted > posted) == (1000, True)
+    assert city.run("ledger", "audit")[0] == 0
+    assert city.run("db", "stop")[0] == 0
+
+
+def test_a_killed_up_leaves_nothing_running_and_the_next_one_starts(city: CityHome) -> None:
+    with city.start(*UP, "--no-traffic") as process:
+        wait_for_line(process, "Ctrl-C")
+        process.kill()
+        process.wait(10)
+        deadline = time.monotonic() + 40
+        while city.processes():
+            assert time.monotonic() < deadline, city.processes()
+            time.sleep(0.1)
+    code, said = city.run(*UP, "--no-traffic", "--seconds", "1")
+    assert code == 0, said
+
+
+def test_a_taken_port_is_named_before_anything_starts(city: CityHome, tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        code, said = city.run("up", "--port", str(port), timeout_s=20)
+    assert code == 2
+    assert str(port) in said
+    assert "--port" in said
