@@ -58,9 +58,9 @@ def language_of(message: Message) -> str:
 def messages_of_code(path: Path) -> Iterator[Message]:
     """The messages of a Python file: calls of gettext's functions with literal text, and the names of apps."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if path.name == "apps.py" and isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            if ast.unparse(node.targets[0]) == "verbose_name":  # centre.apps has these translated
-                yield Message(str(node.value.value))
+        if path.name == "apps.py" and isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "verbose_name":
+            texts = [node.value.value] if isinstance(node.value, ast.Constant) else []
+            yield from (Message(str(text)) for text in texts)  # centre.apps has these translated
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
