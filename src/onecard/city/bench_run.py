@@ -63,7 +63,13 @@ def running_roles(town: Town) -> Iterator[Roles]:
             process = roles.processes.get(name)
             if process is not None:
                 process.terminate()
+        for process in roles.processes.values():
+            try:
                 process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
 
 
 class LoadProcess:

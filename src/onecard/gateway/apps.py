@@ -91,7 +91,9 @@ class AppServers:
         stream = self._apps[self._watched].stub.WatchAdmission(WatchAdmissionRequest(gateway=self._gateway))
         try:
             while True:
-                event = await asyncio.wait_for(stream.read(), silence_s)
+                # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with an event.
+                async with asyncio.timeout(silence_s):
+                    event = await stream.read()
                 if event is grpc.aio.EOF:  # type: ignore[attr-defined]
                     return
                 yield event

@@ -98,9 +98,11 @@ class Gateway:
             else:
                 connection.tls.abort("drain")
         await self._await_gone()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # More than once: a cancellation that meets an answer of the application server can be lost inside the call.
+        while tasks := set(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=1.0)
         if self._http is not None:
             self._http.close()
         await self._apps.close()
