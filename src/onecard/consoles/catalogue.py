@@ -59,12 +59,11 @@ def messages_of_code(path: Path) -> Iterator[Message]:
     """The messages of a Python file: calls of gettext's functions with literal text, and the names of apps."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if path.name == "apps.py" and isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "verbose_name":
-            texts = [node.value.value] if isinstance(node.value, ast.Constant) else []
-            yield from (Message(str(text)) for text in texts)  # centre.apps has these translated
+            yield Message(str(ast.literal_eval(node.value)) if isinstance(node.value, ast.Constant) else "")  # see centre.apps
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-        texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+        texts = [str(arg.value) for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
         if name in _SINGULAR and texts and texts[0]:
             yield Message(texts[0])
         elif name in _PLURAL and len(texts) >= 2:
@@ -97,7 +96,7 @@ def messages_below(root: Path, *, without: frozenset[str] = frozenset()) -> set[
             found.update(messages_of_code(path))
         elif path.suffix == ".html":
             found.update(messages_of_template(path))
-    return found
+    return found - {Message("")}
 
 
 def foreign_messages() -> set[Message]:

@@ -116,16 +116,29 @@ def _follow_today() -> Today:
 
 
 def _series() -> list[dict[str, Any]]:
-    """Rates and latencies, application servers put together by two-second intervals; the slowest server's latency counts."""
-    points: dict[int, dict[str, Any]] = {}
+    """Rates and latencies, application servers put together by two-second slots; the slowest server's latency counts.
+
+    A server's intervals drift against the slots, so that two may fall into one: of a server the mean counts.
+    """
+    slots: dict[int, dict[str, list[dict[str, Any]]]] = {}
     for row in monitoring.latest(seconds=SERIES_SECONDS):
-        slot = int(row["at"].timestamp()) // 2 * 2
-        point = points.setdefault(slot, {"rate_milli": 0, "p50_us": 0, "p99_us": 0, "oldest_ms": 0})
-        point["rate_milli"] += (row["purchases"] + row["advices"]) * 1_000_000 // max(row["interval_ms"], 1)
-        point["p50_us"] = max(point["p50_us"], row["latency_p50_us"])
-        point["p99_us"] = max(point["p99_us"], row["latency_p99_us"])
-        point["oldest_ms"] = max(point["oldest_ms"], row["oldest_unposted_ms"])
-    return [{"at": datetime.fromtimestamp(slot, UTC), **points[slot]} for slot in sorted(points)]
+        slots.setdefault(int(row["at"].timestamp()) // 2 * 2, {}).setdefault(row["server"], []).append(row)
+    return [_point(slot, slots[slot]) for slot in sorted(slots)]
+
+
+def _point(slot: int, servers: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    rows = [row for of_server in servers.values() for row in of_server]
+    return {
+        "at": datetime.fromtimestamp(slot, UTC),
+        "rate_milli": sum(sum(map(_rate_milli, of_server)) // len(of_server) for of_server in servers.values()),
+        "p50_us": max(row["latency_p50_us"] for row in rows),
+        "p99_us": max(row["latency_p99_us"] for row in rows),
+        "oldest_ms": max(row["oldest_unposted_ms"] for row in rows),
+    }
+
+
+def _rate_milli(row: dict[str, Any]) -> int:
+    return int((row["purchases"] + row["advices"]) * 1_000_000 // max(row["interval_ms"], 1))
 
 
 def _devices() -> dict[str, int]:

@@ -30,33 +30,3 @@ class StaffAccount(models.Model):
 
     def __str__(self) -> str:
         return str(self.user)
-
-
-class LedgerAccount(models.Model):
-    """An account of the ledger, as far as the audit log needs one to name."""
-
-    account_no = models.BigIntegerField(_("Account"), primary_key=True)
-
-    class Meta:
-        managed = False
-        default_permissions = ()
-        db_table = 'ledger"."account'
-        verbose_name = verbose_name_plural = _("Account")
-
-    def __str__(self) -> str:
-        return str(self.account_no)
-
-
-class LedgerCard(models.Model):
-    """A card of the ledger, as far as the audit log needs one to name."""
-
-    card_no = models.BigIntegerField(_("Card"), primary_key=True)
-
-    class Meta:
-        managed = False
-        default_permissions = ()
-        db_table = 'ledger"."card'
-        verbose_name = verbose_name_plural = _("Card")
-
-    def __str__(self) -> str:
-        return str(self.card_no)

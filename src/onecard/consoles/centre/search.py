@@ -11,17 +11,18 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from onecard.kernel.numbers import account_lane
+from onecard.kernel.numbers import account_lane, purse_id
 from onecard.ledger import ids
 from onecard.ledger.accounts import BookKind, book_id
+from onecard.ledger.balances import StatementLine
+from onecard.services.purses import api as purses
 
 PAGE = 50
 _MAX_ID = 2**63 - 1
 LAST_LANE = 99
-_CHAIN_STEPS = 5000
 
 _COLUMNS = """t.lane, t.id, t.kind, t.debit, t.credit, t.amount_fen, t.balance_after, t.terminal_id, t.terminal_seq,
-    t.card_no, t.account_no, t.link_id, t.orig_id, t.issuer_operator, t.business_date, t.occurred_at, t.batch_no"""
+    t.card_no, t.account_no, t.business_date, t.occurred_at"""
 
 # A page of every lane that has rows, merged. `before` is one above the cursor on lanes that come after it at the same id.
 _NEWEST = f"""
@@ -48,35 +49,6 @@ _BY_ID = f"""
     ) AS t
     WHERE l.lane = %(lane)s OR %(lane)s IS NULL ORDER BY t.id, t.lane
 """
-# Along the chain of every purse (prev_id): each step is one look into the primary key.
-_OF_ACCOUNT = f"""
-    WITH RECURSIVE walk AS (
-        SELECT t.id, t.prev_id, t.card_no, 1 AS step
-        FROM ledger.purse AS p JOIN ledger.transfer AS t ON t.lane = %(lane)s AND t.id = p.last_transfer_id
-        WHERE p.account_no = %(account)s
-        UNION ALL
-        SELECT t.id, t.prev_id, t.card_no, w.step + 1
-        FROM walk AS w JOIN ledger.transfer AS t ON t.lane = %(lane)s AND t.id = w.prev_id
-        WHERE w.step < %(steps)s AND w.id > %(first)s
-    ), page AS (
-        SELECT id FROM walk
-        WHERE id < %(before)s AND id >= %(first)s AND (%(card)s::bigint IS NULL OR card_no = %(card)s)
-        ORDER BY id DESC LIMIT %(limit)s
-    )
-    SELECT {_COLUMNS} FROM page JOIN ledger.transfer AS t ON t.lane = %(lane)s AND t.id = page.id ORDER BY t.id DESC
-"""
-_BALANCES_AT = """
-    WITH RECURSIVE walk AS (
-        SELECT p.unit_id, t.id, t.prev_id, t.balance_after
-        FROM ledger.purse AS p JOIN ledger.transfer AS t ON t.lane = %(lane)s AND t.id = p.last_transfer_id
-        WHERE p.account_no = %(account)s
-        UNION ALL
-        SELECT w.unit_id, t.id, t.prev_id, t.balance_after
-        FROM walk AS w JOIN ledger.transfer AS t ON t.lane = %(lane)s AND t.id = w.prev_id
-        WHERE w.id >= %(before)s
-    )
-    SELECT unit_id, balance_after FROM walk WHERE id < %(before)s
-"""
 _RECORDS = """
     SELECT terminal_id, terminal_seq, phase, op, code, state, card_no, amount_fen, balance_after, occurred_at, posted_on,
            lane, transfer_id
@@ -99,12 +71,8 @@ class Transfer(NamedTuple):
     terminal_seq: int
     card_no: int | None
     account_no: int | None
-    link_id: int | None
-    orig_id: int | None
-    issuer_operator: int | None
     business_date: Any
     occurred_at: datetime
-    batch_no: int
 
     @property
     def posted_at(self) -> datetime:
@@ -188,26 +156,30 @@ def of_merchant(merchant_id: int, span: Span, cursor: Cursor, *, limit: int = PA
     )
 
 
-def of_account(account_no: int, span: Span, cursor: Cursor, *, card_no: int | None = None, limit: int = PAGE) -> list[Transfer]:
-    """The transfers of an account's purses, of one of its cards where given; the newest 5,000 of a purse are looked through."""
-    return _transfers(
-        _OF_ACCOUNT,
-        {
-            "account": account_no,
-            "lane": account_lane(account_no),
-            "card": card_no,
-            "first": span.first,
-            "before": span.clip(cursor).id,
-            "steps": _CHAIN_STEPS,
-            "limit": limit,
-        },
+def of_account(account_no: int, span: Span, cursor: Cursor, *, limit: int = PAGE) -> list[Transfer]:
+    """The transfers of an account's purses: the ledger's own statement, which follows each purse's chain."""
+    lines = purses.statement(account_no, before_id=span.clip(cursor).id, limit=limit)
+    return [_of_statement(account_no, line) for line in lines if line.transfer_id >= span.first]
+
+
+def _of_statement(account_no: int, line: StatementLine) -> Transfer:
+    purse = purse_id(account_no, line.unit_id)
+    out = line.amount_fen < 0
+    return Transfer(
+        lane=account_lane(account_no),
+        id=line.transfer_id,
+        kind=line.kind,
+        debit=purse if out else line.counterpart,
+        credit=line.counterpart if out else purse,
+        amount_fen=abs(line.amount_fen),
+        balance_after=line.balance_fen,
+        terminal_id=line.terminal_id,
+        terminal_seq=line.terminal_seq,
+        card_no=line.card_no,
+        account_no=account_no,
+        business_date=line.business_date,
+        occurred_at=line.occurred_at,
     )
-
-
-def balances_at(account_no: int, at: datetime) -> dict[int, int]:
-    """What each purse of an account (by unit, 0: public) held at a moment; one without a transfer before it is left out."""
-    values = {"account": account_no, "lane": account_lane(account_no), "before": ids.id_at(at)}
-    return dict(_rows(_BALANCES_AT, values))
 
 
 def by_id(transfer_id: int, lane: int | None = None) -> list[Transfer]:

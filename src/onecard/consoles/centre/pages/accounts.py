@@ -1,5 +1,6 @@
 """Accounts and their purses, cards and statements; the deny list and the quarantine (P1, P4). Read only but for freezing."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -10,9 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST
 
-from onecard.consoles.centre import accounts as query
-from onecard.consoles.centre import audit, formats, labels, search
-from onecard.consoles.centre.models import LedgerAccount, LedgerCard
+from onecard.consoles.centre import audit, formats, labels, lists, search
 from onecard.consoles.centre.pages.base import address, moment, needs, number, render
 from onecard.consoles.centre.pages.transactions import Names, row
 from onecard.consoles.centre.roles import Can, allowed
@@ -22,6 +21,12 @@ from onecard.ledger.codes import AccountStatus, CardStatus
 from onecard.services.devices.models import Terminal
 from onecard.services.operators.models import CardType, Merchant, Operator, Unit
 from onecard.services.people.models import Holder
+from onecard.services.purses import api as purses
+from onecard.services.purses.api import PurseBalance
+from onecard.services.purses.models import Account, Card
+
+PAGE = lists.PAGE
+_CARD_BEFORE = {True: CardStatus.ACTIVE, False: CardStatus.FROZEN}
 
 
 @needs(Can.VIEW_ACCOUNTS)
@@ -30,16 +35,17 @@ def accounts(request: HttpRequest) -> HttpResponse:
     text, problem = request.GET.get("q", "").strip(), ""
     operator, unit, after = (number(request.GET.get(name)) for name in ("operator", "unit", "after"))
     if not text:
-        found = query.accounts(after=after or 0, operator_id=operator, unit_id=unit)
+        of = {name: value for name, value in (("operator_id", operator), ("unit_id", unit)) if value is not None}
+        found = list(Account.objects.filter(account_no__gt=after or 0, **of).order_by("account_no")[:PAGE])
     else:
         value = number(text)
         account_no = search.account_of_card(value) if value is not None and is_card_no(value) else value
-        if account_no is not None and is_account_no(account_no) and query.account(account_no) is not None:
+        if account_no is not None and is_account_no(account_no) and Account.objects.filter(pk=account_no).exists():
             return redirect("admin:centre_account", account_no)
-        holders = list(Holder.objects.filter(name=text).values_list("id", flat=True)[: query.PAGE])
-        found = query.of_holders(holders) if holders else []
+        holders = list(Holder.objects.filter(name=text).values_list("id", flat=True)[:PAGE])
+        found = list(Account.objects.filter(holder_id__in=holders).order_by("account_no")[:PAGE])
         problem = "" if found else _("No account has this number, this card or a cardholder of exactly this name.")
-    full = not text and len(found) == query.PAGE
+    full = not text and len(found) == PAGE
     return render(
         request,
         "centre/accounts.html",
@@ -56,7 +62,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _account_rows(found: list[query.Account]) -> list[dict[str, Any]]:
+def _account_rows(found: list[Account]) -> list[dict[str, Any]]:
     operators = dict(Operator.objects.filter(pk__in={a.operator_id for a in found}).values_list("id", "name"))
     units = dict(Unit.objects.filter(pk__in={a.unit_id for a in found}).values_list("id", "name"))
     types = dict(CardType.objects.filter(pk__in={a.card_type_id for a in found}).values_list("id", "name"))
@@ -80,11 +86,13 @@ def _account_rows(found: list[query.Account]) -> list[dict[str, Any]]:
 @needs(Can.VIEW_ACCOUNTS)
 def account(request: HttpRequest, account_no: int) -> HttpResponse:
     """One account: standing, purses, cards, and the statement as of any moment."""
-    found = query.account(account_no)
+    found = Account.objects.filter(pk=account_no).first()
     if found is None:
         raise Http404
     as_of, cursor = moment(request.GET.get("as_of")), Cursor.parse(request.GET.get("before", ""))
-    transfers = search.of_account(account_no, Span(until=as_of), cursor)
+    # What was posted within that millisecond belongs to it, as in the ledger's own balances.
+    span = Span(until=as_of + timedelta(milliseconds=1) if as_of else None)
+    transfers = search.of_account(account_no, span, cursor)
     last = transfers[-1] if len(transfers) == search.PAGE else None
     names = Names(transfers)
     return render(
@@ -94,8 +102,8 @@ def account(request: HttpRequest, account_no: int) -> HttpResponse:
             "title": f"{_('Account')} {account_no}",
             "account": _account_rows([found])[0],
             "status": found.status,
-            "purses": _purse_rows(account_no, as_of=request.GET.get("as_of", "") if as_of else ""),
-            "cards": [_card_row(card) for card in query.cards(account_no)],
+            "purses": _purse_rows(account_no, as_of=as_of),
+            "cards": [_card_row(card) for card in Card.objects.filter(account_id=account_no).order_by("card_no")],
             "as_of": request.GET.get("as_of", "") if as_of else "",
             "transfers": [row(transfer, names) for transfer in transfers],
             "older": address(request, before=Cursor(last.id, last.lane)) if last else None,
@@ -105,26 +113,27 @@ def account(request: HttpRequest, account_no: int) -> HttpResponse:
     )
 
 
-def _purse_rows(account_no: int, *, as_of: str) -> list[dict[str, Any]]:
-    found = query.purses(account_no)
+def _purse_rows(account_no: int, *, as_of: datetime | None) -> list[dict[str, Any]]:
+    found = purses.purses(account_no)
     units = dict(Unit.objects.filter(pk__in={purse.unit_id for purse in found}).values_list("id", "name"))
-    at = moment(as_of)
-    then = search.balances_at(account_no, at) if at else {}
     return [
         {
             "name": _("Public purse")
             if purse.unit_id == 0
             else f"{_('Private purse')} · {units.get(purse.unit_id, purse.unit_id)}",
             "balance": formats.yuan(purse.balance_fen),
-            "then": formats.yuan(then.get(purse.unit_id, 0)) if at else "",
-            "day_spent": formats.yuan(purse.day_spent_fen),
-            "day": purse.day.isoformat() if purse.day else "–",
+            "then": formats.yuan(_balance_then(purse, as_of)) if as_of else "",
         }
         for purse in found
     ]
 
 
-def _card_row(card: query.Card) -> dict[str, Any]:
+def _balance_then(purse: PurseBalance, as_of: datetime) -> int:
+    lines = purses.statement(purse.account_no, as_of=as_of, unit_id=purse.unit_id, limit=1)
+    return lines[0].balance_fen if lines else 0
+
+
+def _card_row(card: Card) -> dict[str, Any]:
     return {
         "card_no": card.card_no,
         "status": card.status,
@@ -141,8 +150,8 @@ def _card_row(card: query.Card) -> dict[str, Any]:
 def deny_list(request: HttpRequest) -> HttpResponse:
     """Cards that may not pay, and why."""
     card, reason = (number(request.GET.get(name)) or 0 for name in ("after", "reason"))
-    found = query.denied(after=(card, reason))
-    full = len(found) == query.PAGE
+    found = lists.denied(after=(card, reason))
+    full = len(found) == lists.PAGE
     return render(
         request,
         "centre/deny_list.html",
@@ -167,10 +176,10 @@ def quarantine(request: HttpRequest) -> HttpResponse:
     """Offline records nobody could be charged for."""
     after = request.GET.get("after", "").split(".")
     start = (int(after[0]), int(after[1])) if len(after) == 2 and all(part.lstrip("-").isdecimal() for part in after) else None
-    found = query.quarantined(after=start) if start else query.quarantined()
+    found = lists.quarantined(after=start) if start else lists.quarantined()
     terminals = dict(Terminal.objects.filter(pk__in={entry.terminal_id for entry in found}).values_list("id", "tid"))
     merchants = dict(Merchant.objects.filter(pk__in={(entry.merchant or 0) % 10**8 for entry in found}).values_list("id", "name"))
-    full = len(found) == query.PAGE
+    full = len(found) == lists.PAGE
     return render(
         request,
         "centre/quarantine.html",
@@ -204,18 +213,17 @@ def change_state(request: HttpRequest, account_no: int) -> HttpResponse:
     before = AccountStatus.ACTIVE if frozen else AccountStatus.FROZEN
     card_no = number(request.POST.get("card"))
     act = gettext_noop("frozen") if frozen else gettext_noop("released")
-    found = query.account(account_no)
+    found = Account.objects.filter(pk=account_no).first()
     if found is None:
         raise Http404
     with transaction.atomic():
         if card_no is None:
             if found.status == before:
-                query.freeze_account(account_no, frozen=frozen)
-                audit.record(request, LedgerAccount(account_no), act)
-        elif any(
-            card.card_no == card_no and card.status == (CardStatus.ACTIVE if frozen else CardStatus.FROZEN)
-            for card in query.cards(account_no)
-        ):
-            query.freeze_card(card_no, frozen=frozen)
-            audit.record(request, LedgerCard(card_no), act)
+                purses.set_account_status(account_no, AccountStatus.FROZEN if frozen else AccountStatus.ACTIVE)
+                audit.record(request, found, act)
+        else:
+            card = Card.objects.filter(pk=card_no, account_id=account_no, status=_CARD_BEFORE[frozen]).first()
+            if card is not None:
+                purses.set_card_status(card_no, CardStatus.FROZEN if frozen else CardStatus.ACTIVE)
+                audit.record(request, card, act)
     return redirect("admin:centre_account", account_no)

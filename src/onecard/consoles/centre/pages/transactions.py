@@ -93,7 +93,9 @@ def _by_plain_number(value: int, span: Span, cursor: Cursor) -> Found:
         account = search.account_of_card(value)
         if account is None:
             return Found(problem=_("There is no such card."))
-        return _page(search.of_account(account, span, cursor, card_no=value))
+        found = _page(search.of_account(account, span, cursor))  # a page of the account: other cards' rows fall out of it
+        found.transfers = [transfer for transfer in found.transfers if transfer.card_no == value]
+        return found
     if is_account_no(value):
         return _page(search.of_account(value, span, cursor))
     return Found(search.by_id(value))

@@ -18,6 +18,7 @@ ACTIONS = {
     LogEntry.Action.DELETE: _("deleted"),
     LogEntry.Action.ACCESS: _("read"),
 }
+NAMES = {("purses", "account"): _("Account"), ("purses", "card"): _("Card")}
 _SHOWN = 6
 
 
@@ -60,7 +61,8 @@ class AuditAdmin(CentreAdmin):
     def table(self, entry: LogEntry) -> str:
         """The table's name."""
         model = entry.content_type.model_class()
-        return str(model._meta.verbose_name) if model else str(entry.content_type)
+        own = NAMES.get((entry.content_type.app_label, entry.content_type.model))
+        return str(own or (model._meta.verbose_name if model else entry.content_type))
 
     @column(_("Object"), ordering="object_repr")
     def thing(self, entry: LogEntry) -> str:
