@@ -149,7 +149,9 @@ class Bank:
 
     # Records
 
-    def record(self, op: int, account: Account, amount: int, *, shop: int = 0, order: int = PurseOrder.PUBLIC, **other: Any) -> Record:
+    def record(
+        self, op: int, account: Account, amount: int, *, shop: int = 0, order: int = PurseOrder.PUBLIC, **other: Any
+    ) -> Record:
         """A new record of the test's terminal with the next sequence number."""
         day = other.pop("day", DAY)
         values: dict[str, Any] = {
@@ -248,7 +250,11 @@ class Bank:
         return int(self.value("SELECT balance_fen FROM ledger.purse WHERE account_no = %s AND unit_id = 0", account.account_no))
 
     def private(self, account: Account) -> int:
-        return int(self.value("SELECT balance_fen FROM ledger.purse WHERE (account_no, unit_id) = (%s, %s)", account.account_no, self.unit))
+        return int(
+            self.value(
+                "SELECT balance_fen FROM ledger.purse WHERE (account_no, unit_id) = (%s, %s)", account.account_no, self.unit
+            )
+        )
 
     def debt(self, account: Account) -> int:
         return int(self.value("SELECT debt_fen FROM ledger.account WHERE account_no = %s", account.account_no))

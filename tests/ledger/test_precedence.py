@@ -37,7 +37,12 @@ class Case:
         self.standing.append(lambda account: self._call(account, statement))
 
     def _call(self, account: Account, statement: str) -> None:
-        numbers = {"card": account.card_no, "account": account.account_no, "operator": account.operator_id, "plain": self.bank.plain}
+        numbers = {
+            "card": account.card_no,
+            "account": account.account_no,
+            "operator": account.operator_id,
+            "plain": self.bank.plain,
+        }
         self.bank.app.execute(statement, numbers)  # type: ignore[call-overload]
 
 
@@ -166,7 +171,10 @@ def test_what_ends_or_undoes_a_record_is_not_stopped_by_a_closed_merchant_or_uni
     bank.posted(bank.release(second, precheck=precheck))
     assert bank.public(account) == 940
     assert bank.refused(bank.follow(Operation.REFUND, first, 1, precheck=precheck)) == precheck
-    assert bank.refused(bank.reversal(bank.purchase(account, 5), precheck=Result.TERMINAL_NOT_ALLOWED)) == Result.TERMINAL_NOT_ALLOWED
+    assert (
+        bank.refused(bank.reversal(bank.purchase(account, 5), precheck=Result.TERMINAL_NOT_ALLOWED))
+        == Result.TERMINAL_NOT_ALLOWED
+    )
 
 
 def test_of_the_original_s_reasons_the_smaller_is_given(bank: Bank) -> None:

@@ -100,7 +100,7 @@ def test_split_purchase_is_linked_and_all_or_none(town: Town) -> None:
 def test_last_fen_can_be_spent_and_not_one_more(town: Town) -> None:
     someone = town.person(100)
     assert town.post(BUY, someone, 101).code == Result.INSUFFICIENT_FUNDS
-    assert town.post(BUY, someone, 100) [:2] == (Result.APPROVED, 0)
+    assert town.post(BUY, someone, 100)[:2] == (Result.APPROVED, 0)
     assert town.post(BUY, someone, 1).code == Result.INSUFFICIENT_FUNDS
 
 
@@ -222,7 +222,9 @@ def test_a_card_is_valid_through_its_last_day(town: Town) -> None:
 
 def test_of_several_reasons_the_one_with_the_smallest_number_is_given(town: Town) -> None:
     """Each step mends the reason given; the next one in the order of precedence then shows."""
-    someone = town.person(100, operator=INDEPENDENT, card_type=WITH_LIMITS, status=CardStatus.LOST, valid_until=MONDAY.replace(day=1))
+    someone = town.person(
+        100, operator=INDEPENDENT, card_type=WITH_LIMITS, status=CardStatus.LOST, valid_until=MONDAY.replace(day=1)
+    )
     town.app.execute("SELECT ledger.set_account_status(%s, 2)", (someone.account,))
     town.admin.execute("UPDATE ledger.card SET denied = true WHERE card_no = %s", (someone.card,))
     cases = (
@@ -233,7 +235,7 @@ def test_of_several_reasons_the_one_with_the_smallest_number_is_given(town: Town
         (Result.CARD_DENIED, "denied = false"),
         (Result.ACCOUNT_CLOSED, "account_status = 1"),
         (Result.PURSE_NOT_ALLOWED, f"operator_id = {UNIFIED}"),
-        (Result.LIMIT_TRANSACTION, f"card_type_id = 1"),
+        (Result.LIMIT_TRANSACTION, "card_type_id = 1"),
         (Result.INSUFFICIENT_FUNDS, ""),
     )
     precheck = Result.UNIT_SUSPENDED
@@ -242,7 +244,9 @@ def test_of_several_reasons_the_one_with_the_smallest_number_is_given(town: Town
         precheck = Result.APPROVED
         if mend:
             town.admin.execute(f"UPDATE ledger.card SET {mend} WHERE card_no = %s", (someone.card,))
-    town.admin.execute("UPDATE ledger.account SET status = 1, operator_id = 1, card_type_id = 1 WHERE account_no = %s", (someone.account,))
+    town.admin.execute(
+        "UPDATE ledger.account SET status = 1, operator_id = 1, card_type_id = 1 WHERE account_no = %s", (someone.account,)
+    )
 
 
 def test_unknown_card_is_refused(town: Town) -> None:
