@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +27,21 @@ class CityHome:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ONECARD_")}
         return {**kept, "ONECARD_HOME": str(self.home.path), "COLUMNS": "200"}
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        """The command, running, with what it says in a pipe."""
-        return subprocess.Popen(
+    @contextmanager
+    def start(self, *words: str) -> "Iterator[subprocess.Popen[str]]":
+        """The command, running, with what it says in a pipe; killed at the end if it still runs (its roles end with it)."""
+        with subprocess.Popen(
             [sys.executable, "-m", "onecard", *words],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def run(self, *words: str, timeout_s: float = 120) -> tuple[int, str]:
         """The command, to its end: exit code and what it said."""

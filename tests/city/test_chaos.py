@@ -8,7 +8,7 @@ from onecard.city.chaos_check import _differences
 from onecard.city.receipts import Receipt, Receipts, read_receipts
 from tests.city.conftest import CityHome
 
-SEED, SECONDS = 20181101, 18
+SEED, SECONDS = 20181101, 15
 
 
 def test_killed_processes_lose_nothing_and_double_nothing(city: CityHome) -> None:
