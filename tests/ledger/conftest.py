@@ -1,4 +1,4 @@
-"""One migrated database for a file of tests: each test opens accounts of its own, and the auditor looks at all of it at the end."""
+"""One migrated database for a file of tests: each test opens accounts of its own, the auditor looks at all of it at the end."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Records made offline (advices): never refused for want of balance, limits or standing; the shortfall is owed and repaid first."""
+"""Records made offline (advices): never refused for want of balance, limits or standing; the shortfall is owed."""
 
 import pytest
 

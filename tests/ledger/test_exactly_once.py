@@ -1,161 +1,226 @@
-"""Exactly once by terminal and sequence (P4): the first answer again, other content refused naming the field, in one batch and across."""
+"""P4, N2: exactly once by terminal and sequence; the first answer again, and other content under a used key refused by field."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import psycopg
 import pytest
 
 from onecard.kernel.codes import ConflictField, Operation, Result
-from onecard.ledger.posting import PostingColumns, post_sync
-from tests.ledger.town import CANTEEN, MONDAY, Town, later
+from onecard.ledger.accounts import BookKind, book_id
+from onecard.ledger.posting import post, post_book
+from tests.ledger.bank import DAY, Bank, Record, columns, post_on
 
-BUY = Operation.PURCHASE
-
-
-def test_same_content_gets_the_first_answer_and_moves_nothing(town: Town) -> None:
-    someone = town.person(1_000)
-    first = town.post(BUY, someone, 300)
-    town.post(BUY, someone, 100)
-    seq, before = town.last_seq - 1, town.everything()
-    assert town.post(BUY, someone, 300, seq=seq) == first
-    assert town.everything() == before
+Connect = Callable[[], psycopg.Connection[Any]]
 
 
-def test_a_refusal_is_the_answer_for_good(town: Town) -> None:
-    someone = town.person(100)
-    first = town.post(BUY, someone, 300)
-    seq = town.last_seq
-    assert first.code == Result.INSUFFICIENT_FUNDS
-    town.post(Operation.TOPUP, someone, 1_000)
-    assert town.post(BUY, someone, 300, seq=seq) == first
-    assert town.balance(someone) == 1_100
+def test_the_same_record_gets_the_first_answer_and_moves_nothing(bank: Bank) -> None:
+    account = bank.account(1_000)
+    record = bank.purchase(account, 300)
+    first = bank.post(record)
+    bank.posted(bank.purchase(account, 300))  # meanwhile life goes on
+    with bank.nothing_moves():
+        assert [bank.post(record) for _ in range(3)] == [first] * 3
+    assert first.balance == 700
+    assert bank.public(account) == 400
+
+
+def test_the_first_answer_survives_the_connection(bank: Bank, connect: Connect) -> None:
+    record = bank.purchase(bank.account(1_000), 300)
+    first = post_on(connect(), record)
+    with bank.nothing_moves():
+        assert post_on(connect(), record) == first
+
+
+async def test_the_asynchronous_way_answers_the_same(bank: Bank) -> None:
+    record = bank.purchase(bank.account(1_000), 300)
+    first = bank.post(record)
+    for autocommit in (True, False):
+        async with await psycopg.AsyncConnection.connect(bank.database.app_dsn, autocommit=autocommit) as connection:
+            again = await post(connection, 1, columns([record]))
+    assert (again.code, again.balance, again.transfer, again.field) == ([0], [700], [first.transfer], [0])
+
+
+def test_a_refusal_is_an_answer_too(bank: Bank) -> None:
+    account = bank.account(100)
+    record = bank.purchase(account, 300)
+    first = bank.post(record)
+    assert (first.code, first.balance) == (Result.INSUFFICIENT_FUNDS, 100)
+    bank.posted(bank.top_up(account, 1_000))
+    with bank.nothing_moves():
+        assert bank.post(record) == first, "the terminal was told no: the money that came since does not change that"
+    assert bank.refused(record.but(amount=301)) == Result.KEY_CONFLICT
+
+
+def test_a_refusal_by_the_directory_is_kept_as_well(bank: Bank) -> None:
+    account = bank.account()
+    record = bank.purchase(account, 300, precheck=Result.UNIT_EXPIRED)
+    assert bank.refused(record) == Result.UNIT_EXPIRED
+    assert bank.refused(record.but(precheck=0)) == Result.UNIT_EXPIRED
 
 
 @pytest.mark.parametrize(
-    ("change", "field"),
+    ("changes", "field"),
     [
-        ({"op": Operation.HOLD}, ConflictField.OPERATION),
-        ({"card": True}, ConflictField.CARD_NO),
+        ({"op": Operation.TOPUP}, ConflictField.OPERATION),
+        ({"op": Operation.ADVICE, "amount": 1}, ConflictField.OPERATION),
         ({"amount": 301}, ConflictField.AMOUNT),
-        ({"at": later(days=2)}, ConflictField.OCCURRED_AT),
-        ({"merchant": CANTEEN}, ConflictField.MERCHANT),
+        ({"amount": 301, "merchant": 1}, ConflictField.AMOUNT),
+        ({"merchant": 1}, ConflictField.MERCHANT),
+        ({"occurred": timedelta(days=2)}, ConflictField.OCCURRED_AT),
     ],
 )
 def test_other_content_under_a_used_key_is_refused_naming_the_field(
-    town: Town, change: dict[str, object], field: ConflictField
+    bank: Bank, changes: dict[str, Any], field: ConflictField
 ) -> None:
-    someone, other = town.person(1_000), town.person(1_000)
-    town.post(BUY, someone, 300)
-    seq, before = town.last_seq, town.everything()
-    fields = dict(change)
-    who = other if fields.pop("card", False) else someone
-    answer = town.post(fields.pop("op", BUY), who, fields.pop("amount", 300), seq=seq, **fields)  # type: ignore[arg-type]
-    assert (answer.code, answer.field) == (Result.KEY_CONFLICT, field)
-    assert (answer.balance, answer.transfer) == (0, 0), "nothing of the other record is told"
-    assert town.everything() == before
+    record = bank.posted(bank.purchase(bank.account(), 300))
+    if "occurred" in changes:
+        changes = {"occurred": record.occurred + changes["occurred"]}
+    with bank.nothing_moves():
+        answer = bank.post(record.but(**changes))
+    assert (answer.code, answer.field, answer.transfer, answer.balance) == (Result.KEY_CONFLICT, field, 0, 0)
 
 
-def test_refund_of_another_original_under_a_used_key_names_the_original(town: Town) -> None:
-    someone = town.person(1_000)
-    town.post(BUY, someone, 300)
-    first = town.last_seq
-    town.post(BUY, someone, 300)
-    second = town.last_seq
-    assert town.post(Operation.REFUND, someone, 10, orig=first).code == Result.APPROVED
-    seq = town.last_seq
-    assert town.post(Operation.REFUND, someone, 10, orig=first, seq=seq).code == Result.APPROVED
-    answer = town.post(Operation.REFUND, someone, 10, orig=second, seq=seq)
-    assert (answer.code, answer.field) == (Result.KEY_CONFLICT, ConflictField.ORIGINAL)
-    assert town.balance(someone) == 410
+def test_another_card_under_a_used_key_is_refused_on_its_own_lane_and_on_another(bank: Bank) -> None:
+    record = bank.posted(bank.purchase(bank.account(lane=1), 300))
+    for lane in (1, 2, 3):
+        other = bank.account(1_000, lane=lane)
+        with bank.nothing_moves():
+            answer = bank.post(record.but(card_no=other.card_no))
+        assert (answer.code, answer.field) == (Result.KEY_CONFLICT, ConflictField.CARD_NO)
 
 
-def test_online_retry_may_carry_a_new_time_and_an_offline_record_may_not(town: Town) -> None:
-    someone = town.person(1_000)
-    first = town.post(BUY, someone, 100)
-    assert town.post(BUY, someone, 100, seq=town.last_seq, at=later(seconds=40)) == first
-    first = town.post(Operation.ADVICE, someone, 100)
-    seq = town.last_seq
-    assert town.post(Operation.ADVICE, someone, 100, seq=seq) == first
-    answer = town.post(Operation.ADVICE, someone, 100, seq=seq, at=later(seconds=40))
+def test_another_original_under_a_used_key_is_refused(bank: Bank) -> None:
+    account = bank.account()
+    first, second = bank.posted(bank.purchase(account, 300)), bank.posted(bank.purchase(account, 300))
+    refund = bank.posted(bank.refund(first, 100))
+    for changes in ({"orig_seq": second.seq}, {"orig_terminal": bank.terminal + 1_000_000}):
+        with bank.nothing_moves():
+            answer = bank.post(refund.but(**changes))
+        assert (answer.code, answer.field) == (Result.KEY_CONFLICT, ConflictField.ORIGINAL)
+    with bank.nothing_moves():
+        assert bank.post(refund.but(orig_terminal=bank.terminal)).code == Result.APPROVED, "0 means the same terminal"
+
+
+def test_on_line_a_retry_may_carry_a_new_time_but_an_offline_record_has_its_own(bank: Bank) -> None:
+    account = bank.account()
+    online, offline = bank.posted(bank.purchase(account, 300)), bank.posted(bank.advice(account, 300))
+    with bank.nothing_moves():
+        assert bank.post(online.but(occurred=online.occurred + timedelta(seconds=90))).code == Result.APPROVED
+        answer = bank.post(offline.but(occurred=offline.occurred + timedelta(seconds=1)))
     assert (answer.code, answer.field) == (Result.KEY_CONFLICT, ConflictField.OCCURRED_AT)
-    assert town.balance(someone) == 800
 
 
-def test_same_sequence_of_another_terminal_is_another_record(town: Town) -> None:
-    someone = town.person(1_000)
-    town.post(BUY, someone, 100)
-    assert town.post(BUY, someone, 100, seq=town.last_seq, terminal=4712)[:2] == (Result.APPROVED, 800)
+def test_what_the_directory_says_of_a_record_is_not_part_of_its_content(bank: Bank) -> None:
+    record = bank.posted(bank.purchase(bank.account(10_000, 10_000), 300))
+    with bank.nothing_moves():
+        assert bank.post(record.but(unit=0, order=2, meal=3, precheck=Result.UNIT_EXPIRED)).code == Result.APPROVED
 
 
-def test_rows_of_one_account_and_of_one_key_in_a_batch_are_taken_in_turns(town: Town) -> None:
-    one, two = town.person(100), town.person(100)
-    second_card = one.card + 10
-    town.app.execute("SELECT ledger.add_card(%s, %s)", (second_card, one.account))
-    columns = PostingColumns()
-    town.add(columns, BUY, one, 60)
-    repeated = town.last_seq
-    town.add(columns, BUY, two, 10)
-    town.add(columns, BUY, second_card, 60)  # the same account by another card: no longer covered
-    town.add(columns, BUY, one, 60, seq=repeated)  # a retry in the same batch
-    town.add(columns, BUY, two, 99, seq=repeated)  # the key again, for something else
-    town.add(columns, BUY, two, 90)
-    answers = post_sync(town.app, 0, columns)
-    assert answers.code == [
-        Result.APPROVED, Result.APPROVED, Result.INSUFFICIENT_FUNDS, Result.APPROVED, Result.KEY_CONFLICT, Result.APPROVED,
-    ]  # fmt: skip
-    assert answers.balance == [40, 90, 40, 40, 0, 0]
-    assert answers.transfer[0] == answers.transfer[3]
-    assert (town.balance(one), town.balance(two)) == (40, 0)
+def test_a_key_of_months_ago_still_answers(bank: Bank) -> None:
+    then = DAY - timedelta(days=300)
+    record = bank.purchase(bank.account(1_000), 300, day=then)
+    first = bank.post(record)
+    bank.owner.execute("UPDATE ledger.posting_key SET posted_on = posted_on - 300 WHERE terminal_id = %s", (record.terminal,))
+    with bank.nothing_moves():
+        assert bank.post(record) == first
+        assert bank.post(record.but(amount=1)).code == Result.KEY_CONFLICT
 
 
-def test_a_record_and_its_reversal_in_one_batch_keep_their_order(town: Town) -> None:
-    someone, other = town.person(100), town.person(100)
-    columns = PostingColumns()
-    seq = town.add(columns, BUY, someone, 60)
-    town.add(columns, Operation.REVERSAL, someone, 60, seq=seq)
-    town.add(columns, Operation.REVERSAL, other, 60)
-    late = town.last_seq
-    town.add(columns, BUY, other, 60, seq=late)
-    answers = post_sync(town.app, 0, columns)
-    assert answers.code == [Result.APPROVED, Result.APPROVED, Result.APPROVED, Result.REVERSED]
-    assert (town.balance(someone), town.balance(other)) == (100, 100)
+def test_the_same_sequence_number_used_again_days_later_is_another_record(bank: Bank) -> None:
+    record = bank.posted(bank.purchase(bank.account(1_000), 300))
+    with bank.nothing_moves():
+        answer = bank.post(record.but(occurred=record.occurred + timedelta(days=3), day=DAY + timedelta(days=3)))
+    assert (answer.code, answer.field) == (Result.KEY_CONFLICT, ConflictField.OCCURRED_AT)
 
 
-def test_answers_come_in_the_order_of_the_records_whatever_they_are(town: Town) -> None:
-    columns, expected = PostingColumns(), []
-    for n in range(200):
-        if n % 3 == 0:
-            town.add(columns, BUY, town.person(n), 50)
-            expected.append(Result.APPROVED if n >= 50 else Result.INSUFFICIENT_FUNDS)
-        elif n % 3 == 1:
-            town.add(columns, BUY, 9000_00_888888888_0 + n, 50)
-            expected.append(Result.UNKNOWN_CARD)
-        else:
-            town.add(columns, Operation.TOPUP, town.person(n), 5)
-            expected.append(Result.APPROVED)
-    assert post_sync(town.app, 0, columns).code == expected
+def test_a_record_and_its_retry_in_one_batch_are_one(bank: Bank) -> None:
+    account = bank.account(1_000)
+    record = bank.purchase(account, 300)
+    first, second, third = bank.post_all(record, record, record.but(amount=301))
+    assert (first, third.code) == (second, Result.KEY_CONFLICT)
+    assert bank.public(account) == 700
 
 
-def test_a_batch_of_another_lane_is_refused_whole(town: Town) -> None:
-    import psycopg
-
-    here, there = town.person(100), town.person(100, lane=1)
-    columns = PostingColumns()
-    town.add(columns, BUY, here, 50)
-    town.add(columns, BUY, there, 50)
-    with pytest.raises(psycopg.errors.AssertFailure, match="account of another lane"):
-        post_sync(town.app, 0, columns)
-    assert (town.balance(here), town.balance(there)) == (100, 100)
+def test_a_batch_sent_again_posts_only_what_is_new(bank: Bank) -> None:
+    records = [bank.purchase(bank.account(1_000), 100 * n) for n in range(1, 6)]
+    first = bank.post_all(*records[:3])
+    again = bank.post_all(*records)
+    assert again[:3] == first
+    assert bank.takings() == 1_500
 
 
-def test_an_empty_batch_has_no_answers(town: Town) -> None:
-    assert post_sync(town.app, 0, PostingColumns()).code == []
-    row = town.app.execute("SELECT o_code FROM ledger.post_batch(0::smallint" + ", '{}'::bigint[]" * 14 + ")").fetchone()
-    assert row == ([],)
+def _at_once(connect: Connect, batches: list[list[Record]]) -> list[list[Any]]:
+    barrier = Barrier(len(batches))
+    connections = [connect() for _ in batches]
+
+    def one(connection: psycopg.Connection[Any], batch: list[Record]) -> list[Any]:
+        barrier.wait(20)
+        return post_on(connection, *batch)
+
+    with ThreadPoolExecutor(len(batches)) as pool:
+        return list(pool.map(one, connections, batches))
 
 
-def test_keys_outlive_the_months(town: Town) -> None:
-    """The key's table is not partitioned by time, so a retry months later still finds the first answer."""
-    someone = town.person(1_000)
-    first = town.post(Operation.ADVICE, someone, 100, day=MONDAY.replace(month=1), at=later(days=-100))
-    partitions = town.app.execute("SELECT count(*) FROM pg_inherits WHERE inhparent = 'ledger.posting_key'::regclass").fetchone()
-    assert partitions == (0,)
-    seq = town.last_seq
-    assert town.post(Operation.ADVICE, someone, 100, seq=seq, day=MONDAY.replace(month=1), at=later(days=-100)) == first
+def test_duplicates_on_several_connections_at_once_are_posted_once(bank: Bank, connect: Connect) -> None:
+    accounts = [bank.account(1_000) for _ in range(20)]
+    records = [bank.purchase(account, 100) for account in accounts]
+    answers = _at_once(connect, [records[shift:] + records[:shift] for shift in (0, 5, 10, 15)])
+    for shift, batch in zip((0, 5, 10, 15), answers, strict=True):
+        assert batch[20 - shift :] + batch[: 20 - shift] == answers[0]
+    assert [bank.public(account) for account in accounts] == [900] * 20
+    assert bank.takings() == 2_000
+
+
+def test_one_key_on_two_lanes_at_once_is_posted_on_one_of_them(bank: Bank, connect: Connect) -> None:
+    for _ in range(10):
+        one, two = bank.account(1_000, lane=4), bank.account(1_000, lane=5)
+        record = bank.purchase(one, 100)
+        answers = _at_once(connect, [[record], [record.but(card_no=two.card_no)]])
+        assert sorted(batch[0].code for batch in answers) == [Result.APPROVED, Result.KEY_CONFLICT]
+        assert sorted([bank.public(one), bank.public(two)]) == [900, 1_000]
+
+
+def test_keys_crossed_over_two_lanes_do_not_stop_one_another(bank: Bank, connect: Connect) -> None:
+    for _ in range(5):
+        ones, twos = ([bank.account(1_000, lane=lane) for _ in range(8)] for lane in (6, 7))
+        records = [bank.purchase(account, 100) for account in ones]
+        others = [record.but(card_no=account.card_no) for record, account in zip(records, twos, strict=True)]
+        first, second = _at_once(connect, [records, others[::-1]])
+        for one, two in zip(first, second[::-1], strict=True):
+            assert sorted([one.code, two.code]) == [Result.APPROVED, Result.KEY_CONFLICT]
+        assert sum(bank.public(account) for account in ones + twos) == 16_000 - 800
+
+
+def test_book_transfers_are_posted_once_by_their_key(bank: Bank) -> None:
+    merchant, payable = book_id(BookKind.MERCHANT, bank.shop), book_id(BookKind.SETTLEMENT_PAYABLE, bank.unified)
+    key = bank.terminal * 10_000
+
+    def transfer(amounts: list[int], first: int = 0) -> tuple[list[int], list[int]]:
+        count = len(amounts)
+        return post_book(
+            bank.app, -2, key_seq=[key + first + n for n in range(count)], kind=[21] * count, debit=[merchant] * count,
+            credit=[payable] * count, amount=amounts, business_date=DAY,
+        )  # fmt: skip
+
+    codes, ids = transfer([500, 700])
+    assert codes == [0, 0]
+    with bank.nothing_moves():
+        assert transfer([500, 700]) == (codes, ids)
+        assert transfer([501, 700])[0] == [Result.KEY_CONFLICT, 0]
+    assert transfer([700, 300], first=1)[0] == [0, 0]
+    assert (bank.takings(), bank.book(BookKind.SETTLEMENT_PAYABLE, bank.unified)) == (-1_500, 1_500)
+    with pytest.raises(psycopg.Error, match="not a book account"):
+        post_book(
+            bank.app,
+            -2,
+            key_seq=[key + 9],
+            kind=[21],
+            debit=[bank.account().purse()],
+            credit=[payable],
+            amount=[1],
+            business_date=DAY,
+        )

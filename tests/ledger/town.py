@@ -164,7 +164,8 @@ class Town:
         """Figures that change when anything moves: what "nothing moved" is measured by."""
         row = self.app.execute(
             """SELECT (SELECT count(*) FROM ledger.transfer), (SELECT coalesce(sum(seq), 0) FROM ledger.purse),
-                      (SELECT coalesce(sum(balance_fen), 0) FROM ledger.purse), (SELECT coalesce(sum(day_spent_fen), 0) FROM ledger.purse),
+                      (SELECT coalesce(sum(balance_fen), 0) FROM ledger.purse),
+                      (SELECT coalesce(sum(day_spent_fen), 0) FROM ledger.purse),
                       (SELECT coalesce(sum(debt_fen), 0) FROM ledger.account), (SELECT count(*) FROM ledger.hold WHERE state = 1),
                       (SELECT count(*) FROM ledger.posting_batch), (SELECT count(*) FROM ledger.deny_list)"""
         ).fetchone()

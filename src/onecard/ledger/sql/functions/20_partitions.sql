@@ -10,10 +10,11 @@ BEGIN
     ASSERT p_months BETWEEN 0 AND 1200;
     FOR n IN 0..p_months LOOP
         v_name := 'transfer_' || to_char(v_month, 'YYYY"m"MM');
-        IF to_regclass('ledger.' || v_name) IS NULL THEN
-            PERFORM pg_advisory_xact_lock(7310001); -- two roles may meet here
+        -- Asked by query: to_regclass may answer from a cache that does not know what another session has just made.
+        IF NOT EXISTS (SELECT FROM pg_class WHERE relname = v_name AND relnamespace = 'ledger'::regnamespace) THEN
+            PERFORM pg_advisory_xact_lock(7310001);
         END IF;
-        IF to_regclass('ledger.' || v_name) IS NULL THEN
+        IF NOT EXISTS (SELECT FROM pg_class WHERE relname = v_name AND relnamespace = 'ledger'::regnamespace) THEN
             EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.transfer INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
             EXECUTE format('ALTER TABLE ledger.transfer ATTACH PARTITION ledger.%I FOR VALUES FROM (%s) TO (%s)', v_name,
                            ledger.id_at(v_month AT TIME ZONE 'UTC'),

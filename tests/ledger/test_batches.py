@@ -1,0 +1,174 @@
+"""Batches: rows decided one by one and answered in order, one account's in turns; and plans that go by index at any size."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from onecard.kernel.codes import Result
+from onecard.kernel.numbers import build_account_no, build_card_no
+from onecard.ledger.opening import AccountRow, open_accounts
+from onecard.ledger.posting import PostingColumns, post_sync
+from tests.ledger.bank import Account, Bank, Record, columns, post_on
+from tests.ledger.conftest import Shared
+
+
+def test_rows_are_decided_one_by_one_and_answered_in_the_order_given(bank: Bank) -> None:
+    accounts = [bank.account(fen) for fen in (1_000, 100, 2_000, 0)]
+    answers = bank.post_all(*(bank.purchase(account, 500) for account in accounts))
+    assert [a.code for a in answers] == [Result.APPROVED, Result.INSUFFICIENT_FUNDS, Result.APPROVED, Result.INSUFFICIENT_FUNDS]
+    assert [a.balance for a in answers] == [500, 100, 1_500, 0]
+    assert [bank.public(account) for account in accounts] == [500, 100, 1_500, 0]
+    assert bank.takings() == 1_000
+
+
+def test_rows_of_one_account_are_taken_in_turns(bank: Bank) -> None:
+    account = bank.account(1_000)
+    answers = bank.post_all(*(bank.purchase(account, amount) for amount in (400, 400, 400, 200)))
+    assert [(a.code, a.balance) for a in answers] == [(0, 600), (0, 200), (50, 200), (0, 0)]
+
+
+def test_a_purchase_its_refund_and_its_reversal_may_stand_in_one_batch(bank: Bank) -> None:
+    account = bank.account(1_000)
+    paid = bank.purchase(account, 400)
+    answers = bank.post_all(paid, bank.refund(paid, 100), bank.reversal(paid), bank.refund(paid, 1))
+    assert [a.code for a in answers] == [Result.APPROVED, Result.APPROVED, Result.APPROVED, Result.NO_ORIGINAL]
+    assert bank.public(account) == 1_000
+
+
+def test_two_cards_of_one_account_spend_one_purse_in_one_batch(bank: Bank) -> None:
+    account = bank.account(1_000)
+    second = account.card_no + 3 * 10**12  # another issuer's prefix, the same lane
+    bank.app.execute("SELECT ledger.add_card(%s, %s, 2)", (second, account.account_no))
+    answers = bank.post_all(bank.purchase(account, 700), bank.purchase(account, 700, card_no=second))
+    assert [a.code for a in answers] == [Result.APPROVED, Result.INSUFFICIENT_FUNDS]
+    assert bank.public(account) == 300
+
+
+def test_all_operations_in_one_batch(bank: Bank) -> None:
+    accounts = [bank.account(1_000, 500) for _ in range(8)]
+    paid = [bank.posted(bank.purchase(account, 300)) for account in accounts[:3]]
+    held = [bank.posted(bank.hold(account, 300)) for account in accounts[3:5]]
+    answers = bank.post_all(
+        bank.refund(paid[0], 100),
+        bank.purchase(accounts[5], 1_200, order=3),
+        bank.void(paid[1]),
+        bank.advice(accounts[6], 1_100),
+        bank.reversal(paid[2]),
+        bank.commit(held[0], 200),
+        bank.top_up(accounts[7], 50),
+        bank.release(held[1]),
+    )
+    assert [(a.code, a.balance) for a in answers] == [
+        (0, 800), (0, 0), (0, 1_000), (0, 0), (0, 1_000), (0, 800), (0, 1_050), (0, 1_000),
+    ]  # fmt: skip
+    assert len({a.transfer for a in answers}) == 8
+    assert [bank.public(account) for account in accounts] == [800, 1_000, 1_000, 800, 1_000, 300, 0, 1_050]
+    assert bank.debt(accounts[6]) == 100
+    assert bank.takings() == 200 + 1_200 + 1_100 + 200
+
+
+def test_an_account_of_another_lane_stops_the_whole_batch(bank: Bank) -> None:
+    here, there = bank.account(lane=1), bank.account(lane=2)
+    with bank.nothing_moves(), pytest.raises(psycopg.errors.AssertFailure, match="another lane"):
+        post_sync(bank.app, 1, columns([bank.purchase(here, 1), bank.purchase(there, 1)]))
+
+
+def test_columns_of_unequal_length_are_a_mistake_of_the_caller(bank: Bank) -> None:
+    broken = columns([bank.purchase(bank.account(), 1)])
+    broken.meal.append(0)
+    with bank.nothing_moves(), pytest.raises(psycopg.errors.AssertFailure, match="unequal length"):
+        post_sync(bank.app, 1, broken)
+
+
+def test_a_batch_of_nothing_is_answered_with_nothing(bank: Bank) -> None:
+    with bank.nothing_moves():
+        assert len(post_sync(bank.app, 1, PostingColumns())) == 0
+
+
+def test_a_batch_that_is_rolled_back_was_never_there(bank: Bank, shared: Shared) -> None:
+    account = bank.account(1_000)
+    record = bank.purchase(account, 400)
+    with bank.nothing_moves(), psycopg.connect(shared.database.app_dsn) as connection:
+        assert post_on(connection, record)[0].balance == 600
+        connection.rollback()
+    assert bank.post(record).balance == 600
+
+
+# Plans. PostgreSQL knows nothing of how long arrays are; what is pinned in the function has to hold whatever the tables' statistics say.
+
+
+@pytest.fixture(scope="module")
+def many(shared: Shared) -> list[Account]:
+    """20,000 accounts with two purses each, and statistics of them."""
+    numbers = range(500_000_000, 500_020_000)
+    accounts = [
+        Account(build_account_no(lane=20, serial=n), build_card_no(issuer=1002, lane=20, serial=n), 20, 1_000_000, 7)
+        for n in numbers
+    ]
+    shared.owner.execute("INSERT INTO ledger.issuer VALUES (1000000, true)")
+    shared.owner.execute("INSERT INTO ledger.card_type VALUES (1000000, 0, 0, 0, 0)")
+    rows = (
+        AccountRow(a.account_no, a.card_no, 1_000_000, 1_000_000, public_fen=500, private_unit=7, private_fen=500)
+        for a in accounts
+    )
+    assert open_accounts(shared.app, rows).opened == 20_000
+    return accounts
+
+
+def _touched(connection: psycopg.Connection[Any], *records: Record) -> dict[str, tuple[int, int]]:
+    """Rows read by sequential scans, and rows fetched by index, of each table of the ledger while the records are posted."""
+    with connection.transaction(force_rollback=True):
+        answers = post_on(connection, *records)
+        assert {a.code for a in answers} == {Result.APPROVED}, answers
+        query = (
+            "SELECT relname, sum(seq_tup_read)::int, coalesce(sum(idx_tup_fetch), 0)::int FROM pg_stat_xact_user_tables"
+            " WHERE schemaname = 'ledger' GROUP BY relname"
+        )
+        return {name: (scanned, fetched) for name, scanned, fetched in connection.execute(query)}
+
+
+@pytest.mark.parametrize("statistics", ["none", "fresh"])
+def test_posting_goes_by_index_in_large_tables(shared: Shared, many: list[Account], statistics: str) -> None:
+    bank = shared.bank()
+    if statistics == "fresh":
+        for table in ("transfer", "posting_key", "purse", "card", "account", "hold", "posting_batch", "lane"):
+            shared.owner.execute(f"ANALYZE ledger.{table}")
+    made = dict(unit=7, shop=1)
+    count = 50
+    each: list[list[Account]] = [many[n * count : (n + 1) * count] for n in range(8)]
+    paid = [bank.purchase(account, 100, order=3, **made) for account in each[4]]
+    held = [bank.hold(account, 100, order=3, **made) for account in each[5]]
+    for records in (paid, held):
+        assert {a.code for a in bank.post_all(*records)} == {Result.APPROVED}
+    batches = {
+        "purchase": [bank.purchase(account, 600, order=3, **made) for account in each[0]],
+        "advice": [bank.advice(account, 1_500, order=3, **made) for account in each[1]],
+        "top-up": [bank.top_up(account, 100) for account in each[2]],
+        "hold": [bank.hold(account, 100, order=3, **made) for account in each[3]],
+        "refund": [bank.refund(record, 50) for record in paid],
+        "void": [bank.void(record) for record in paid],
+        "reversal": [bank.reversal(record) for record in paid],
+        "commit": [bank.commit(record, 50) for record in held],
+        "again": paid,
+    }
+    small = {"issuer", "card_type", "parameter", "lane"}  # read whole, once a call
+    for name, records in batches.items():
+        touched = _touched(shared.app, *records)
+        for table, (scanned, fetched) in touched.items():
+            if table not in small:
+                assert scanned == 0, f"{name} scans {table}"
+                assert fetched <= 12 * count, f"{name} fetches {fetched} rows of {table} for {count} records"
+
+
+def test_reading_money_back_goes_by_index(shared: Shared, many: list[Account]) -> None:
+    from onecard.ledger import balances
+
+    account = many[0]
+    with shared.app.transaction():
+        assert len(balances.statement(shared.app, account.account_no, limit=5)) == 2
+        assert balances.book_balance(shared.app, 900_000_000 + 123) == 0
+        rows = shared.app.execute(
+            "SELECT relname, seq_tup_read FROM pg_stat_xact_user_tables WHERE schemaname = 'ledger' AND relname <> 'lane'"
+        ).fetchall()
+    assert {name for name, scanned in rows if scanned and name not in ("checkpoint", "checkpoint_run")} == set()
