@@ -28,7 +28,7 @@ def run(
     key: Path | None = None,
     behind_proxy: bool = False,
 ) -> None:
-    """Serve the consoles until SIGTERM or SIGINT; requests under way are finished first.
+    """管理中心网页，直到 SIGTERM 或 Ctrl-C / Serve the consoles until SIGTERM or SIGINT; requests under way are finished first.
 
     Plain HTTP is for loopback, or for a proxy that ends TLS (`behind_proxy`; set ONECARD_WEB_PROXIES to its address and
     ONECARD_WEB_HOSTS to the public name). Raises InvalidInput for plain HTTP on another address: cookies are Secure.
