@@ -1,7 +1,7 @@
 -- 撤销、退货、冲正之和不超过原交易 / what was given back of a transfer is never more than it was
 WITH undone AS (
     SELECT x.lane, x.orig_id, sum(x.amount_fen - coalesce((SELECT sum(y.amount_fen) FROM ledger.transfer y
-                                                            WHERE y.orig_id = x.id AND y.lane = x.lane AND y.id > x.id), 0)) AS fen
+                                                            WHERE y.orig_id = x.id AND y.lane + 0 = x.lane AND y.id > x.id), 0)) AS fen
       FROM ledger.transfer x WHERE x.orig_id IS NOT NULL AND x.kind IN (5, 6, 7, 8, 9, 10)
      GROUP BY x.lane, x.orig_id
 )
