@@ -155,8 +155,8 @@ class Bank:
         """A new record of the test's terminal with the next sequence number."""
         day = other.pop("day", DAY)
         values: dict[str, Any] = {
-            "op": op, "terminal": self.terminal, "seq": next(self.seq), "card_no": account.card_no, "unit": self.unit, "order": int(order),
-            "merchant": book_id(BookKind.MERCHANT, shop or self.shop), "amount": amount, "day": day,
+            "op": op, "terminal": self.terminal, "seq": next(self.seq), "card_no": account.card_no, "unit": self.unit,
+            "order": int(order), "merchant": book_id(BookKind.MERCHANT, shop or self.shop), "amount": amount, "day": day,
             "occurred": datetime.combine(day, time(12), tzinfo=UTC),
         }  # fmt: skip
         return Record(**(values | other))

@@ -1,4 +1,4 @@
-"""What the ledger is to do, once more and slowly: a model in plain Python, one record at a time, that shares no line with the SQL."""
+"""What the ledger is to do, once more and slowly: a model in plain Python, record by record, sharing no line with the SQL."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field

@@ -3,6 +3,8 @@
 Hypothesis prints the sequence it has shrunk a failure to, and a blob that repeats it (`@reproduce_failure`).
 """
 
+import random
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -22,8 +24,8 @@ from tests.ledger.model import Holder, Model, Place
 
 STRANGER = 4
 OPERATIONS = (
-    [Op.PURCHASE] * 4 + [Op.ADVICE] * 4 + [Op.TOPUP] * 3 + [Op.HOLD] * 3 + [Op.COMMIT] * 3 + [Op.RELEASE] + [Op.VOID] * 2
-    + [Op.REFUND] * 4 + [Op.REVERSAL] * 4
+    [Op.PURCHASE] * 4 + [Op.ADVICE] * 4 + [Op.TOPUP] * 3 + [Op.HOLD] * 3 + [Op.COMMIT] * 3 + [Op.RELEASE] * 2 + [Op.VOID] * 2
+    + [Op.REFUND] * 4 + [Op.REVERSAL] * 2
 )  # fmt: skip
 FOLLOWED = {
     Op.COMMIT: (Op.HOLD,), Op.RELEASE: (Op.HOLD,), Op.VOID: (Op.PURCHASE, Op.ADVICE, Op.COMMIT),
@@ -33,7 +35,7 @@ FOLLOWED = {
 
 @dataclass(frozen=True)
 class Step:
-    """A record to be made; what it follows is the `target`th of the fitting records so far."""
+    """A record to be made; what it follows is the `target`th of the fitting records so far, counted from the newest."""
 
     op: Op
     who: int
@@ -89,13 +91,13 @@ class Play:
         fitting = [r for r in self.sent if r.op in FOLLOWED.get(step.op, ()) and r.op != Op.REVERSAL]
         if step.op not in FOLLOWED or not fitting or step.twist == "early reversal":
             if step.op == Op.TOPUP:
-                return bank.top_up(account, step.amount, **{**values, "order": 1 + step.order % 2})
+                return bank.top_up(account, 3 * step.amount, **{**values, "order": 1 + step.order % 2})
             fresh = bank.record(step.op if step.op <= Op.HOLD else Op.PURCHASE, account, step.amount, **values)
             if step.twist != "early reversal":
                 return fresh
             self.unsent.append(fresh)
             return bank.reversal(fresh)
-        original = fitting[step.target % len(fitting)]
+        original = fitting[-1 - step.target % len(fitting)]
         if step.op == Op.REVERSAL:
             return bank.reversal(original)
         followed = bank.follow(step.op, original, step.amount)
@@ -171,11 +173,12 @@ def begin(bank: Bank) -> Play:
 
 
 def describe(record: Record) -> str:
-    return f"{Op(record.op).name} seq {record.seq} card …{record.card_no % 1000} {record.amount} fen order {record.order} of {record.orig_seq}"
+    made = f"{Op(record.op).name} seq {record.seq} of {record.orig_seq}"
+    return f"{made}, card …{record.card_no % 1000}, {record.amount} fen, order {record.order}"
 
 
 @settings(
-    max_examples=120, deadline=None, print_blob=True, database=None,
+    max_examples=60, deadline=None, print_blob=True, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 @given(batches=st.lists(st.lists(STEPS, min_size=1, max_size=4), min_size=3, max_size=14))
@@ -197,21 +200,24 @@ def test_the_ledger_does_what_the_model_does(shared: Shared, batches: list[list[
         raise AssertionError("\n".join([*story, str(difference)])) from difference
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_long_sequence_ends_as_the_model_does(shared: Shared, seed: int) -> None:
-    import random
-
     draw = random.Random(seed)
     play = begin(shared.bank())
-    for _ in range(150):
+    approved: Counter[Op] = Counter()
+    twists = [""] * 8 + ["again", "altered", "early reversal", "late original"]
+    for turn in range(250):
         steps = [
             Step(
                 draw.choice(OPERATIONS), draw.choice([0, 1, 2, 3]), draw.randint(1, 250), draw.randint(1, 4), draw.randint(0, 1),
-                draw.choice([0, 0, 1]), draw.randint(0, 400), draw.choice([""] * 8 + ["again", "altered", "early reversal", "late original"]),
+                draw.choice([0, 0, 1]), draw.choice([0, 0, 1, 2, 3, 50]), draw.choice(twists),
             )
             for _ in range(draw.randint(1, 6))
         ]  # fmt: skip
         records = [play.record(step) for step in steps]
         expected = [play.model.post(record) for record in records]
         assert [a.code for a in play.bank.post_all(*records)] == expected, f"seed {seed}"
-        play.compare()
+        approved.update(Op(r.op) for r, code in zip(records, expected, strict=True) if code == Result.APPROVED)
+        if turn % 10 == 9:
+            play.compare()
+    assert all(approved[op] >= 3 for op in Op if op != Op.BALANCE), f"seed {seed} tries too little: {approved}"

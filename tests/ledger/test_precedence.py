@@ -1,4 +1,4 @@
-"""Where several reasons to refuse apply, the smallest number is given (kernel.codes.Result): every reason against every later one."""
+"""Where several reasons to refuse apply, the smallest number is given (kernel.codes.Result): each reason with each later one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
