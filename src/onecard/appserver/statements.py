@@ -33,14 +33,16 @@ SELECT CASE WHEN i.precheck > 0 THEN i.precheck
  ORDER BY i.place
 """  # noqa: S608 - the only values put in are our own result codes
 
+# Debits are sales, on line and off line: a terminal uploads what it sold off line before it settles the batch it sold it in.
+_DEBIT = f"op IN ({int(Operation.PURCHASE)}, {int(Operation.ADVICE)})"
 _TOTALS = f"""
-SELECT coalesce(sum(amount_fen) FILTER (WHERE op = {int(Operation.PURCHASE)}), 0)::bigint,
-       count(*) FILTER (WHERE op = {int(Operation.PURCHASE)}),
-       coalesce(sum(amount_fen) FILTER (WHERE op <> {int(Operation.PURCHASE)}), 0)::bigint,
-       count(*) FILTER (WHERE op <> {int(Operation.PURCHASE)})
+SELECT coalesce(sum(amount_fen) FILTER (WHERE {_DEBIT}), 0)::bigint,
+       count(*) FILTER (WHERE {_DEBIT}),
+       coalesce(sum(amount_fen) FILTER (WHERE NOT {_DEBIT}), 0)::bigint,
+       count(*) FILTER (WHERE NOT {_DEBIT})
   FROM ledger.posting_key
  WHERE terminal_id = %s AND terminal_seq >= %s AND terminal_seq < %s AND phase = 0 AND code = 0 AND state = 0
-   AND op IN ({int(Operation.PURCHASE)}, {int(Operation.VOID)}, {int(Operation.REFUND)})
+   AND ({_DEBIT} OR op IN ({int(Operation.VOID)}, {int(Operation.REFUND)}))
 """  # noqa: S608
 
 
