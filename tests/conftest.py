@@ -3,6 +3,7 @@
 The environment is set before anything of ours is imported, so that no test can touch the machine's own installation.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -25,9 +26,8 @@ from onecard.datacenter.embedded import EmbeddedServer  # noqa: E402
 from onecard.datacenter.home import Home  # noqa: E402
 from tests.support.postgres import TestDatabase, TestServer, cloned_database, running_server  # noqa: E402
 
-
-def pytest_unconfigure() -> None:
-    shutil.rmtree(_SESSION_FOLDER, ignore_errors=True)
+# Also where the session ends by an error of its own; not in processes forked from this one.
+atexit.register(lambda owner: os.getpid() == owner and shutil.rmtree(_SESSION_FOLDER, ignore_errors=True), os.getpid())
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """Django's settings: the database by role, secrets and the list of apps. What concerns pages is in `consoles/websettings.py`."""
 
-import importlib.util
-
 from django.utils.functional import lazy
 
 from onecard.consoles.websettings import *  # noqa: F403
@@ -9,7 +7,7 @@ from onecard.consoles.websettings import WEB_APPS
 from onecard.datacenter import dj, dsn
 from onecard.datacenter.home import Home
 
-_APPS = [
+INSTALLED_APPS = [
     *WEB_APPS,  # Unfold stands before the admin it dresses
     "procrastinate.contrib.django",
     "onecard.datacenter",
@@ -20,7 +18,6 @@ _APPS = [
     "onecard.services.settlement",
     "onecard.services.monitoring",
 ]
-INSTALLED_APPS = [app for app in _APPS if not app.startswith("onecard.") or importlib.util.find_spec(app) is not None]
 
 # Lazy: what only reads the settings (mypy, makemigrations) makes no home and no secret.
 SECRET_KEY = lazy(lambda: Home.from_environment().secret("django-key"), str)()

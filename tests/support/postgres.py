@@ -120,10 +120,11 @@ def _make_template(server: TestServer) -> None:
 
 
 def _stop_when_we_are_gone(home: Home) -> "subprocess.Popen[bytes]":
-    """A process that waits for the end of ours (our side of its pipe closes) and then stops the server."""
+    """A process that waits for the end of ours (our side of its pipe closes), then stops the server and tidies up."""
     program = (
-        "import sys; from pathlib import Path; sys.stdin.read();"
+        "import shutil, sys; from pathlib import Path; sys.stdin.read();"
         "from onecard.datacenter.embedded import EmbeddedServer; from onecard.datacenter.home import Home;"
-        "EmbeddedServer(Home(Path(sys.argv[1]))).stop(immediate=True)"
+        "home = Home(Path(sys.argv[1])); EmbeddedServer(home).stop(immediate=True);"
+        "shutil.rmtree(home.path, ignore_errors=True)"
     )
     return subprocess.Popen([sys.executable, "-c", program, str(home.path)], stdin=subprocess.PIPE, start_new_session=True)

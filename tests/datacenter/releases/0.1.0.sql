@@ -79,25 +79,39 @@ BEGIN
     PERFORM ledger.lock_account(p_account);
     INSERT INTO ledger.purse (account_no, unit_id, floor_fen) VALUES (p_account, p_unit, p_floor_fen) ON CONFLICT DO NOTHING;
 END $$;
-CREATE FUNCTION ledger.book_balances(p_accounts bigint[]) RETURNS TABLE(account_id bigint, balance_fen bigint)
-    LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION ledger.audit_span(p_full boolean) RETURNS TABLE(lane smallint, from_batch bigint, from_id bigint, to_batch bigint, to_id bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 4
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    SET jit TO 'off'
     AS $$
+    SELECT l.lane, CASE WHEN p_full THEN 0 ELSE coalesce(m.batch_no, 0) END, CASE WHEN p_full THEN 0 ELSE coalesce(m.through_id, 0) END,
+           l.last_batch, l.last_id
+      FROM ledger.lane l LEFT JOIN ledger.audit_mark m ON m.lane = l.lane
+     WHERE l.last_id > CASE WHEN p_full THEN -1 ELSE coalesce(m.through_id, 0) END
+$$;
+CREATE FUNCTION ledger.book_balances(p_accounts bigint[]) RETURNS TABLE(account_id bigint, balance_fen bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+DECLARE
+    v_from bigint[]; -- by lane + 1: what is summed already
+    v_first bigint;  -- the smallest of them: where the index is entered
+BEGIN
+    SELECT array_agg(CASE WHEN l.lane IS NULL THEN 9223372036854775807 ELSE coalesce(r.through_id, 0) END ORDER BY n),
+           min(coalesce(r.through_id, 0)) FILTER (WHERE l.last_id > coalesce(r.through_id, 0))
+      INTO v_from, v_first
+      FROM generate_series(0, 99) n LEFT JOIN ledger.lane l ON l.lane = n LEFT JOIN ledger.checkpoint_run r ON r.lane = n;
+    RETURN QUERY
     SELECT a.id,
            (coalesce((SELECT sum(c.balance_fen) FROM ledger.checkpoint c WHERE c.account_id = a.id), 0)
-            + coalesce((SELECT sum(x.fen)
-                          FROM ledger.lane l LEFT JOIN ledger.checkpoint_run r ON r.lane = l.lane
-                         CROSS JOIN LATERAL (
-                               SELECT sum(t.amount_fen) AS fen FROM ledger.transfer t
-                                WHERE t.credit = a.id AND t.credit < 1000000000000 AND t.lane = l.lane AND t.id > coalesce(r.through_id, 0)
-                                UNION ALL
-                               SELECT -sum(t.amount_fen) FROM ledger.transfer t
-                                WHERE t.debit = a.id AND t.debit < 1000000000000 AND t.lane = l.lane AND t.id > coalesce(r.through_id, 0)) x
-                         WHERE l.last_id > coalesce(r.through_id, 0)), 0))::bigint
-      FROM unnest(p_accounts) a(id) WHERE a.id < 1000000000000
-$$;
+            + coalesce((SELECT sum(t.amount_fen) FROM ledger.transfer t
+                         WHERE t.credit = a.id AND t.credit < 1000000000000 AND t.id > v_first AND t.id > v_from[t.lane + 1]), 0)
+            - coalesce((SELECT sum(t.amount_fen) FROM ledger.transfer t
+                         WHERE t.debit = a.id AND t.debit < 1000000000000 AND t.id > v_first AND t.id > v_from[t.lane + 1]), 0))::bigint
+      FROM unnest(p_accounts) a(id) WHERE a.id < 1000000000000;
+END $$;
 CREATE FUNCTION ledger.change_debt(p_account bigint, p_delta bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -227,10 +241,11 @@ BEGIN
     ASSERT p_months BETWEEN 0 AND 1200;
     FOR n IN 0..p_months LOOP
         v_name := 'transfer_' || to_char(v_month, 'YYYY"m"MM');
-        IF to_regclass('ledger.' || v_name) IS NULL THEN
-            PERFORM pg_advisory_xact_lock(7310001); -- two roles may meet here
+        -- Asked by query: to_regclass may answer from a cache that does not know what another session has just made.
+        IF NOT EXISTS (SELECT FROM pg_class WHERE relname = v_name AND relnamespace = 'ledger'::regnamespace) THEN
+            PERFORM pg_advisory_xact_lock(7310001);
         END IF;
-        IF to_regclass('ledger.' || v_name) IS NULL THEN
+        IF NOT EXISTS (SELECT FROM pg_class WHERE relname = v_name AND relnamespace = 'ledger'::regnamespace) THEN
             EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.transfer INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
             EXECUTE format('ALTER TABLE ledger.transfer ATTACH PARTITION ledger.%I FOR VALUES FROM (%s) TO (%s)', v_name,
                            ledger.id_at(v_month AT TIME ZONE 'UTC'),
@@ -335,6 +350,14 @@ CREATE FUNCTION ledger.lock_lanes() RETURNS TABLE(o_lane smallint, o_last_id big
     SET search_path TO 'pg_catalog', 'ledger'
     AS $$
   SELECT l.lane, l.last_id FROM ledger.lane l ORDER BY l.lane FOR UPDATE
+$$;
+CREATE FUNCTION ledger.mark_audited(p_lane bigint[], p_batch bigint[], p_through bigint[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    INSERT INTO ledger.audit_mark AS m (lane, batch_no, through_id) SELECT * FROM unnest(p_lane, p_batch, p_through)
+        ON CONFLICT (lane) DO UPDATE SET batch_no = greatest(m.batch_no, excluded.batch_no),
+           through_id = greatest(m.through_id, excluded.through_id), audited_at = now()
 $$;
 CREATE FUNCTION ledger.open_account(p_account bigint, p_card bigint, p_operator integer, p_card_type integer, p_holder bigint DEFAULT NULL::bigint, p_unit integer DEFAULT 0, p_public_fen bigint DEFAULT 0, p_private_unit integer DEFAULT NULL::integer, p_private_fen bigint DEFAULT 0, p_medium integer DEFAULT 1, p_card_status integer DEFAULT 1, p_valid_until date DEFAULT NULL::date) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -564,7 +587,11 @@ DECLARE
     v_accounts bigint[];
     v_stray bigint;
     v_unified int[];   -- operators of the unified settlement mode
-    v_types record;    -- the card types, column by column
+    v_types int[];     -- the card types, and their limits
+    v_max_txn bigint[];
+    v_max_meal bigint[];
+    v_max_day bigint[];
+    v_max_balance bigint[];
     v_ord bigint[];
     v_keys ledger.posting_key[];
     v_legs ledger.transfer[];
@@ -588,13 +615,13 @@ BEGIN
     v_today := (v_now AT TIME ZONE 'UTC')::date;
     -- What is small and the same for all rows is read once a call, not joined row by row.
     v_unified := ARRAY(SELECT operator_id FROM ledger.issuer WHERE unified);
-    SELECT array_agg(card_type_id) AS ids, array_agg(limit_txn_fen) AS txn, array_agg(limit_meal_fen) AS meal, array_agg(limit_day_fen) AS day,
-           array_agg(limit_balance_fen) AS balance INTO v_types FROM ledger.card_type;
+    SELECT array_agg(card_type_id), array_agg(limit_txn_fen), array_agg(limit_meal_fen), array_agg(limit_day_fen), array_agg(limit_balance_fen)
+      INTO v_types, v_max_txn, v_max_meal, v_max_day, v_max_balance FROM ledger.card_type;
     -- 1 Find, by index, all that a row needs, and decide. OFFSET 0 keeps each level's columns from being computed again above it.
     --   Eight ids are set aside per row, so that an id follows from the row's place.
     SELECT array_agg(ord), array_agg(code), array_agg(coalesce(balance, 0)), array_agg(coalesce(transfer, 0)), array_agg(field),
            array_agg(account_no) FILTER (WHERE account_no IS NOT NULL),
-           max(account_no) FILTER (WHERE a_lane <> p_lane),
+           max(account_no) FILTER (WHERE account_no / 10000000000 % 100 <> p_lane),
            array_agg(ROW(terminal, seq, card, amount, merchant, orig_terminal, orig_seq, transfer, balance, occurred, v_today,
                          is_reversal, op, code, legs, meal, 0, p_lane)::ledger.posting_key) FILTER (WHERE NOT known AND NOT special),
            array_agg(ROW(id, CASE WHEN op = 3 THEN merchant ELSE purse END,
@@ -619,129 +646,130 @@ BEGIN
       INTO v_ord, o_code, o_balance, o_transfer, o_field, v_accounts, v_stray, v_keys, v_legs, v_purses, v_tids, v_extra, v_special, v_holds,
            v_quarantine
       FROM (
-        SELECT d.*,
+        SELECT c.*,
                posts AND has_purse_leg AS has_first,
-               op = 3 OR op = 2 AND f_day > bdate AS uncounted,
+               op = 3 OR op = 2 AND f_day > bdate AS uncounted, -- neither a top-up nor yesterday's offline record counts to today's limits
                CASE WHEN op = 2 THEN rest ELSE 0 END AS debt_fen,
-               CASE WHEN known THEN CASE WHEN code < 10 OR code > 11 THEN k_transfer END WHEN posts THEN id END AS transfer,
-               -- another record's balance is nobody's business
-               CASE WHEN known THEN CASE WHEN code < 10 OR code > 11 THEN k_balance END WHEN NOT posts THEN f_balance
-                    WHEN op = 3 THEN f_balance + first_fen ELSE f_balance - first_fen END AS balance,
+               CASE WHEN posts THEN id WHEN known AND code NOT IN (10, 11) THEN k_transfer END AS transfer,
+               CASE WHEN posts THEN f_balance + CASE WHEN op = 3 THEN first_fen ELSE -first_fen END
+                    WHEN NOT known THEN CASE WHEN code >= 40 THEN f_balance END
+                    WHEN code NOT IN (10, 11) THEN k_balance END AS balance,
                CASE WHEN posts THEN has_purse_leg::int + (second_fen > 0)::int
                                     + (rest > 0 OR repaid_fen > 0 OR NOT has_purse_leg)::int ELSE 0 END AS legs
           FROM (
-            SELECT c.*,
+            SELECT b.*,
                    NOT known AND code = 0 AND op <= 4 AS posts,
                    NOT known AND code = 0 AND op >= 5 AS special,
                    f > 0 AND (first_fen > 0 OR amount = 0) AS has_purse_leg
               FROM (
-                SELECT b.*,
-                       CASE
-                       WHEN known THEN CASE WHEN field > 0 THEN 10 WHEN k_state > 0 THEN 11 ELSE k_code END
-                       -- O4: what stands on a device still comes up. What ends or undoes a record is not stopped by a closed merchant.
-                       WHEN precheck > 0 AND NOT (op = 2 AND precheck IN (22, 23) OR op IN (5, 6, 9) AND precheck IN (21, 22, 23)) THEN precheck
-                       WHEN account_no IS NULL THEN 30
-                       WHEN op = 2 THEN CASE WHEN amount < 0 THEN 41 ELSE 0 END
-                       WHEN op >= 5 THEN CASE WHEN op IN (7, 8) AND a_status = 3 THEN 36 WHEN op IN (5, 8) AND amount <= 0 THEN 41 ELSE 0 END
-                       WHEN c_status IN (0, 5) THEN 31
-                       WHEN c_status = 2 THEN 32
-                       WHEN c_status = 3 OR a_status = 2 THEN 33
-                       WHEN c_status = 4 OR valid_until < bdate THEN 34
-                       WHEN denied AND op <> 3 THEN 35
-                       WHEN a_status = 3 THEN 36
-                       WHEN f = 0 THEN 40
-                       WHEN amount <= 0 THEN 41
-                       WHEN op = 3 THEN CASE WHEN v_types.balance[card_type] > 0 AND f_balance + first_fen > v_types.balance[card_type] THEN 45 ELSE 0 END
-                       WHEN v_types.txn[card_type] > 0 AND amount > v_types.txn[card_type] THEN 42
-                       WHEN meal > 0 AND v_types.meal[card_type] > 0 AND meal_spent + amount > v_types.meal[card_type] THEN 43
-                       WHEN v_types.day[card_type] > 0 AND day_spent + amount > v_types.day[card_type] THEN 44
-                       WHEN rest > 0 THEN 50
-                       ELSE 0 END AS code
+                SELECT a.*,
+                       amount - repaid_fen - first_fen - second_fen AS rest,
+                       account_no * 100000 + f_unit AS purse,
+                       -- The order of precedence: the smallest code that applies.
+                       CASE WHEN known THEN CASE WHEN field > 0 THEN 10 ELSE k_code END
+                            WHEN refusal > 0 THEN refusal
+                            WHEN op >= 5 THEN CASE WHEN op IN (5, 8) AND amount <= 0 THEN 41 ELSE 0 END
+                            WHEN op = 2 THEN CASE WHEN amount < 0 THEN 41 ELSE 0 END
+                            WHEN f = 0 THEN 40
+                            WHEN amount <= 0 THEN 41
+                            WHEN op = 3 THEN CASE WHEN v_max_balance[card_type] > 0 AND f_balance + first_fen > v_max_balance[card_type] THEN 45
+                                                  ELSE 0 END
+                            WHEN v_max_txn[card_type] > 0 AND amount > v_max_txn[card_type] THEN 42
+                            WHEN meal > 0 AND v_max_meal[card_type] > 0 AND meal_spent + amount > v_max_meal[card_type] THEN 43
+                            WHEN v_max_day[card_type] > 0 AND day_spent + amount > v_max_day[card_type] THEN 44
+                            WHEN amount > first_fen + second_fen THEN 50
+                            ELSE 0 END AS code
                   FROM (
-                    SELECT a.*, amount - repaid_fen - first_fen - second_fen AS rest,
-                           account_no * 100000 + f_unit AS purse
+                    SELECT ord, op, terminal, seq, card, merchant, amount, meal, occurred, bdate, orig_terminal, orig_seq, is_reversal, id, known,
+                           field, k_code, k_balance, k_transfer, refusal, account_no, operator_id, card_type, repaid_fen, f,
+                           CASE f WHEN 1 THEN 0 WHEN 2 THEN unit END AS f_unit,
+                           CASE f WHEN 1 THEN u_tid WHEN 2 THEN v_tid END AS f_tid,
+                           CASE f WHEN 1 THEN u_balance WHEN 2 THEN v_balance END AS f_balance,
+                           CASE f WHEN 1 THEN u_seq WHEN 2 THEN v_seq END AS f_seq,
+                           CASE f WHEN 1 THEN u_last WHEN 2 THEN v_last END AS f_last,
+                           CASE f WHEN 1 THEN u_day WHEN 2 THEN v_day END AS f_day,
+                           CASE f WHEN 1 THEN u_day_spent WHEN 2 THEN v_day_spent END AS f_day_spent,
+                           CASE f WHEN 1 THEN u_meal WHEN 2 THEN v_meal END AS f_meal,
+                           CASE f WHEN 1 THEN u_meal_spent WHEN 2 THEN v_meal_spent END AS f_meal_spent,
+                           CASE WHEN op = 3 THEN amount - repaid_fen
+                                ELSE least(amount, CASE f WHEN 1 THEN u_avail WHEN 2 THEN v_avail ELSE 0 END) END AS first_fen,
+                           -- The rest from the second purse, where the order names both. A hold is not split.
+                           CASE WHEN op > 2 THEN 0 WHEN purse_order = 3 AND f = 2 AND u_avail > 0 THEN least(greatest(amount - v_avail, 0), u_avail)
+                                WHEN purse_order = 4 AND f = 1 AND v_avail > 0 THEN least(greatest(amount - u_avail, 0), v_avail)
+                                ELSE 0 END AS second_fen,
+                           CASE WHEN f = 1 THEN unit ELSE 0 END AS s_unit,
+                           -- Limits count what was spent from every purse that this merchant may use.
+                           CASE WHEN u_day >= bdate THEN u_day_spent ELSE 0 END + CASE WHEN v_day >= bdate THEN v_day_spent ELSE 0 END AS day_spent,
+                           CASE WHEN u_day >= bdate AND u_meal = meal THEN u_meal_spent ELSE 0 END
+                           + CASE WHEN v_day >= bdate AND v_meal = meal THEN v_meal_spent ELSE 0 END AS meal_spent
                       FROM (
-                        SELECT r.*,
-                               CASE WHEN op = 3 THEN amount - repaid_fen ELSE least(amount, coalesce(f_avail, 0)) END AS first_fen,
-                               CASE WHEN s_unit IS NULL THEN 0 ELSE least(greatest(amount - f_avail, 0), s_avail) END AS second_fen
-                          FROM (
-                            SELECT p.*,
-                                   CASE f WHEN 1 THEN 0 WHEN 2 THEN unit END AS f_unit,
-                                   CASE f WHEN 1 THEN u_avail WHEN 2 THEN v_avail END AS f_avail,
-                                   CASE f WHEN 1 THEN u_balance WHEN 2 THEN v_balance END AS f_balance,
-                                   CASE f WHEN 1 THEN u_tid WHEN 2 THEN v_tid END AS f_tid,
-                                   CASE f WHEN 1 THEN u_seq WHEN 2 THEN v_seq END AS f_seq,
-                                   CASE f WHEN 1 THEN u_last WHEN 2 THEN v_last END AS f_last,
-                                   CASE f WHEN 1 THEN u_day WHEN 2 THEN v_day END AS f_day,
-                                   CASE f WHEN 1 THEN u_day_spent WHEN 2 THEN v_day_spent END AS f_day_spent,
-                                   CASE f WHEN 1 THEN u_meal WHEN 2 THEN v_meal END AS f_meal,
-                                   CASE f WHEN 1 THEN u_meal_spent WHEN 2 THEN v_meal_spent END AS f_meal_spent,
-                                   -- The second purse, where the order names both: only purchases and advices are split.
-                                   CASE WHEN op > 2 THEN NULL WHEN purse_order = 3 AND f = 2 AND u_avail > 0 THEN 0
-                                        WHEN purse_order = 4 AND f = 1 AND v_avail > 0 THEN unit END AS s_unit,
-                                   CASE WHEN f = 1 THEN v_avail ELSE u_avail END AS s_avail,
-                                   -- Limits count what was spent from every purse that this merchant may use.
-                                   CASE WHEN u_day >= bdate AND u_avail IS NOT NULL THEN u_day_spent ELSE 0 END
-                                   + CASE WHEN v_day >= bdate THEN v_day_spent ELSE 0 END AS day_spent,
-                                   CASE WHEN u_day >= bdate AND u_avail IS NOT NULL AND u_meal = meal THEN u_meal_spent ELSE 0 END
-                                   + CASE WHEN v_day >= bdate AND v_meal = meal THEN v_meal_spent ELSE 0 END AS meal_spent
-                              FROM (
-                                SELECT j.*,
-                                       -- P2: 0 no purse, 1 the public, 2 the private one; of two, the first in order that has something
-                                       -- (a hold is not split: the first that has it all).
-                                       CASE purse_order
-                                       WHEN 1 THEN CASE WHEN u_avail IS NULL THEN 0 ELSE 1 END
-                                       WHEN 2 THEN CASE WHEN v_avail IS NULL THEN 0 ELSE 2 END
-                                       WHEN 3 THEN CASE WHEN v_avail >= needed THEN 2 WHEN u_avail >= needed THEN 1
-                                                        WHEN v_avail IS NOT NULL THEN 2 WHEN u_avail IS NOT NULL THEN 1 ELSE 0 END
-                                       WHEN 4 THEN CASE WHEN u_avail >= needed THEN 1 WHEN v_avail >= needed THEN 2
-                                                        WHEN u_avail IS NOT NULL THEN 1 WHEN v_avail IS NOT NULL THEN 2 ELSE 0 END
-                                       ELSE 0 END AS f
-                                  FROM (
-                                    SELECT i.ord, i.op, i.terminal, i.seq, i.card, i.merchant, i.unit, i.purse_order, i.amount, i.meal, i.precheck,
-                                           to_timestamp(i.occurred_us / 1e6::float8) AS occurred,
-                                           date '2000-01-01' + i.bdate::int AS bdate,
-                                           CASE WHEN i.op >= 5 AND i.op < 9 THEN CASE WHEN i.ot = 0 THEN i.terminal ELSE i.ot END END AS orig_terminal,
-                                           CASE WHEN i.op >= 5 AND i.op < 9 THEN i.os END AS orig_seq,
-                                           CASE WHEN i.op = 9 THEN 1 ELSE 0 END AS is_reversal,
-                                           CASE WHEN i.op = 4 THEN i.amount ELSE 1 END AS needed,
-                                           v_base + (i.ord - 1) * 8 AS id,
-                                           k.op IS NOT NULL AS known, k.code AS k_code, k.state AS k_state, k.balance_after AS k_balance,
-                                           k.transfer_id AS k_transfer,
-                                           CASE WHEN k.op IS NULL OR k.state = 2 THEN 0
-                                                WHEN k.op <> i.op THEN 1
-                                                WHEN k.card_no <> i.card THEN 2
-                                                WHEN k.amount_fen <> i.amount THEN 3
-                                                WHEN k.orig_seq <> i.os OR k.orig_terminal <> CASE WHEN i.ot = 0 THEN i.terminal ELSE i.ot END THEN 4
-                                                -- An offline record carries its own time; on line the gateway may have stamped a retry
-                                                -- anew, but a day's distance is a sequence number used again.
-                                                WHEN CASE WHEN i.op = 2 THEN k.occurred_at <> to_timestamp(i.occurred_us / 1e6::float8)
-                                                     ELSE abs(extract(epoch FROM k.occurred_at)::bigint - i.occurred_us / 1000000) > 86400 END THEN 5
-                                                WHEN k.merchant <> i.merchant THEN 6
-                                                ELSE 0 END AS field,
-                                           c.status AS c_status, c.denied, c.valid_until,
-                                           c.account_no, (c.account_no / 10000000000 % 100)::smallint AS a_lane, c.account_status AS a_status, c.operator_id,
-                                           CASE WHEN i.op = 3 THEN least(coalesce(a.debt_fen, 0), i.amount) ELSE 0 END AS repaid_fen,
-                                           array_position(v_types.ids, c.card_type_id) AS card_type,
-                                           CASE WHEN c.operator_id = ANY (v_unified) THEN u.balance_fen - u.floor_fen END AS u_avail,
-                                           u.ctid AS u_tid, u.balance_fen AS u_balance, u.seq AS u_seq, u.last_transfer_id AS u_last, u.day AS u_day,
-                                           u.day_spent_fen AS u_day_spent, u.meal AS u_meal, u.meal_spent_fen AS u_meal_spent,
-                                           v.balance_fen - v.floor_fen AS v_avail,
-                                           v.ctid AS v_tid, v.balance_fen AS v_balance, v.seq AS v_seq, v.last_transfer_id AS v_last, v.day AS v_day,
-                                           v.day_spent_fen AS v_day_spent, v.meal AS v_meal, v.meal_spent_fen AS v_meal_spent
-                                      FROM unnest(p_op, p_terminal, p_seq, p_card, p_merchant, p_unit, p_purse_order, p_amount, p_occurred_us,
-                                                  p_business_date, p_meal, p_orig_terminal, p_orig_seq, p_precheck) WITH ORDINALITY
-                                           i(op, terminal, seq, card, merchant, unit, purse_order, amount, occurred_us, bdate, meal, ot, os,
-                                             precheck, ord)
-                                      LEFT JOIN ledger.posting_key k ON k.terminal_id = i.terminal AND k.terminal_seq = i.seq
-                                                AND k.phase = CASE WHEN i.op = 9 THEN 1 ELSE 0 END
-                                      LEFT JOIN ledger.card c ON c.card_no = i.card
-                                      LEFT JOIN ledger.account a ON a.account_no = CASE WHEN i.op = 3 THEN c.account_no END -- for its debt
-                                      LEFT JOIN ledger.purse u ON u.account_no = c.account_no
-                                                AND u.unit_id = CASE WHEN i.purse_order <> 2 AND i.op <= 4 THEN 0 END
-                                      LEFT JOIN ledger.purse v ON v.account_no = c.account_no
-                                                AND v.unit_id = CASE WHEN i.purse_order <> 1 AND i.op <= 4 AND i.unit > 0 THEN i.unit END
-                                     OFFSET 0) j OFFSET 0) p OFFSET 0) r OFFSET 0) a OFFSET 0) b OFFSET 0) c OFFSET 0) d OFFSET 0) e;
+                        SELECT i.ord, i.op, i.terminal, i.seq, i.card, i.merchant, i.unit, i.purse_order, i.amount, i.meal,
+                               to_timestamp(i.occurred_us / 1e6::float8) AS occurred,
+                               date '2000-01-01' + i.bdate::int AS bdate,
+                               CASE WHEN i.op BETWEEN 5 AND 8 THEN CASE WHEN i.ot = 0 THEN i.terminal ELSE i.ot END END AS orig_terminal,
+                               CASE WHEN i.op BETWEEN 5 AND 8 THEN i.os END AS orig_seq,
+                               CASE WHEN i.op = 9 THEN 1 ELSE 0 END AS is_reversal,
+                               v_base + (i.ord - 1) * 8 AS id,
+                               k.op IS NOT NULL AS known, k.balance_after AS k_balance, k.transfer_id AS k_transfer,
+                               CASE WHEN k.state > 0 THEN 11 ELSE k.code END AS k_code,
+                               CASE WHEN k.op IS NULL OR k.state = 2 THEN 0
+                                    WHEN k.op <> i.op THEN 1
+                                    WHEN k.card_no <> i.card THEN 2
+                                    WHEN k.amount_fen <> i.amount THEN 3
+                                    WHEN k.orig_seq <> i.os OR k.orig_terminal <> CASE WHEN i.ot = 0 THEN i.terminal ELSE i.ot END THEN 4
+                                    -- An offline record carries its own time. On line a gateway may have stamped a retry anew, but a day's
+                                    -- distance is a sequence number used again.
+                                    WHEN CASE WHEN i.op = 2 THEN k.occurred_at <> to_timestamp(i.occurred_us / 1e6::float8)
+                                         ELSE abs(extract(epoch FROM k.occurred_at)::bigint - i.occurred_us / 1000000) > 86400 END THEN 5
+                                    WHEN k.merchant <> i.merchant THEN 6
+                                    ELSE 0 END AS field,
+                               -- What the directory and the card refuse. O4: what stands on a device still comes up; what ends or undoes
+                               -- a record is not stopped by a closed merchant.
+                               CASE WHEN i.precheck > 0 AND NOT (i.op = 2 AND i.precheck IN (22, 23)
+                                                                 OR i.op IN (5, 6, 9) AND i.precheck IN (21, 22, 23)) THEN i.precheck
+                                    WHEN c.account_no IS NULL THEN 30
+                                    WHEN i.op = 2 OR i.op IN (5, 6, 9) THEN 0
+                                    WHEN i.op >= 7 THEN CASE WHEN c.account_status = 3 THEN 36 ELSE 0 END
+                                    WHEN c.status IN (0, 5) THEN 31
+                                    WHEN c.status = 2 THEN 32
+                                    WHEN c.status = 3 OR c.account_status = 2 THEN 33
+                                    WHEN c.status = 4 OR c.valid_until < date '2000-01-01' + i.bdate::int THEN 34
+                                    WHEN c.denied AND i.op <> 3 THEN 35
+                                    WHEN c.account_status = 3 THEN 36
+                                    ELSE 0 END AS refusal,
+                               c.account_no, c.operator_id, array_position(v_types, c.card_type_id) AS card_type,
+                               CASE WHEN i.op = 3 THEN least(coalesce(a.debt_fen, 0), i.amount) ELSE 0 END AS repaid_fen,
+                               -- P2: 0 no purse, 1 the public, 2 the private one. Of two, the first in order that has something; a hold
+                               -- takes the first that has it all.
+                               CASE WHEN i.purse_order < 3 THEN CASE WHEN u.account_no IS NOT NULL THEN 1 WHEN v.account_no IS NOT NULL THEN 2 ELSE 0 END
+                                    WHEN i.purse_order = 3 THEN
+                                        CASE WHEN v.balance_fen - v.floor_fen >= CASE WHEN i.op = 4 THEN i.amount ELSE 1 END THEN 2
+                                             WHEN u.balance_fen - u.floor_fen >= CASE WHEN i.op = 4 THEN i.amount ELSE 1 END THEN 1
+                                             WHEN v.account_no IS NOT NULL THEN 2 WHEN u.account_no IS NOT NULL THEN 1 ELSE 0 END
+                                    ELSE
+                                        CASE WHEN u.balance_fen - u.floor_fen >= CASE WHEN i.op = 4 THEN i.amount ELSE 1 END THEN 1
+                                             WHEN v.balance_fen - v.floor_fen >= CASE WHEN i.op = 4 THEN i.amount ELSE 1 END THEN 2
+                                             WHEN u.account_no IS NOT NULL THEN 1 WHEN v.account_no IS NOT NULL THEN 2 ELSE 0 END
+                               END AS f,
+                               u.ctid AS u_tid, u.balance_fen - u.floor_fen AS u_avail, u.balance_fen AS u_balance, u.seq AS u_seq,
+                               u.last_transfer_id AS u_last, u.day AS u_day, u.day_spent_fen AS u_day_spent, u.meal AS u_meal,
+                               u.meal_spent_fen AS u_meal_spent,
+                               v.ctid AS v_tid, v.balance_fen - v.floor_fen AS v_avail, v.balance_fen AS v_balance, v.seq AS v_seq,
+                               v.last_transfer_id AS v_last, v.day AS v_day, v.day_spent_fen AS v_day_spent, v.meal AS v_meal,
+                               v.meal_spent_fen AS v_meal_spent
+                          FROM unnest(p_op, p_terminal, p_seq, p_card, p_merchant, p_unit, p_purse_order, p_amount, p_occurred_us,
+                                      p_business_date, p_meal, p_orig_terminal, p_orig_seq, p_precheck) WITH ORDINALITY
+                               i(op, terminal, seq, card, merchant, unit, purse_order, amount, occurred_us, bdate, meal, ot, os, precheck, ord)
+                          LEFT JOIN ledger.posting_key k ON k.terminal_id = i.terminal AND k.terminal_seq = i.seq
+                                    AND k.phase = CASE WHEN i.op = 9 THEN 1 ELSE 0 END
+                          LEFT JOIN ledger.card c ON c.card_no = i.card
+                          LEFT JOIN ledger.account a ON a.account_no = CASE WHEN i.op = 3 THEN c.account_no END -- what a top-up may repay
+                          -- P2: the public purse where the issuer settles unified and the merchant takes it, the private one of its unit.
+                          LEFT JOIN ledger.purse u ON u.account_no = c.account_no
+                                    AND u.unit_id = CASE WHEN i.purse_order IN (1, 3, 4) AND c.operator_id = ANY (v_unified) AND i.op <= 4 THEN 0 END
+                          LEFT JOIN ledger.purse v ON v.account_no = c.account_no
+                                    AND v.unit_id = CASE WHEN i.purse_order IN (2, 3, 4) AND i.unit > 0 AND i.op <= 4 THEN i.unit END
+                         OFFSET 0) j OFFSET 0) a OFFSET 0) b OFFSET 0) c OFFSET 0) q;
     IF v_rows = 0 THEN
         o_code := '{}'; o_balance := '{}'; o_transfer := '{}'; o_field := '{}';
         RETURN;
@@ -1711,6 +1739,12 @@ BEGIN
     WHERE id = worker_id;
 END;
 $$;
+CREATE TABLE ledger.audit_mark (
+    lane smallint NOT NULL,
+    batch_no bigint NOT NULL,
+    through_id bigint NOT NULL,
+    audited_at timestamp with time zone DEFAULT now() NOT NULL
+);
 CREATE TABLE ledger.book_account (
     id bigint NOT NULL,
     ref_id bigint NOT NULL,
@@ -2659,6 +2693,8 @@ ALTER TABLE ONLY public.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('
 ALTER TABLE ONLY public.procrastinate_periodic_defers ALTER COLUMN id SET DEFAULT nextval('public.procrastinate_periodic_defers_id_seq'::regclass);
 COPY ledger.account (account_no, holder_id, debt_fen, opened_at, operator_id, unit_id, card_type_id, lane, status) FROM stdin;
 \.
+COPY ledger.audit_mark (lane, batch_no, through_id, audited_at) FROM stdin;
+\.
 COPY ledger.book_account (id, ref_id, name, kind) FROM stdin;
 \.
 COPY ledger.card (card_no, account_no, valid_until, operator_id, card_type_id, account_status, status, medium, denied) FROM stdin;
@@ -2815,126 +2851,146 @@ COPY public.auth_permission (id, name, content_type_id, codename) FROM stdin;
 51	Cut the day and settle	12	run_settlement
 52	Read the audit log	12	view_audit
 53	Manage the staff and their roles	12	manage_staff
-54	Can add procrastinate worker	15	add_procrastinateworker
-55	Can change procrastinate worker	15	change_procrastinateworker
-56	Can delete procrastinate worker	15	delete_procrastinateworker
-57	Can view procrastinate worker	15	view_procrastinateworker
-58	Can add procrastinate job	16	add_procrastinatejob
-59	Can change procrastinate job	16	change_procrastinatejob
-60	Can delete procrastinate job	16	delete_procrastinatejob
-61	Can view procrastinate job	16	view_procrastinatejob
-62	Can add procrastinate event	17	add_procrastinateevent
-63	Can change procrastinate event	17	change_procrastinateevent
-64	Can delete procrastinate event	17	delete_procrastinateevent
-65	Can view procrastinate event	17	view_procrastinateevent
-66	Can add procrastinate periodic defer	18	add_procrastinateperiodicdefer
-67	Can change procrastinate periodic defer	18	change_procrastinateperiodicdefer
-68	Can delete procrastinate periodic defer	18	delete_procrastinateperiodicdefer
-69	Can view procrastinate periodic defer	18	view_procrastinateperiodicdefer
-70	Can add 运营单位	19	add_operator
-71	Can change 运营单位	19	change_operator
-72	Can delete 运营单位	19	delete_operator
-73	Can view 运营单位	19	view_operator
-74	Can add 接入单位	20	add_unit
-75	Can change 接入单位	20	change_unit
-76	Can delete 接入单位	20	delete_unit
-77	Can view 接入单位	20	view_unit
-78	Can add 单位应用	21	add_unitapplication
-79	Can change 单位应用	21	change_unitapplication
-80	Can delete 单位应用	21	delete_unitapplication
-81	Can view 单位应用	21	view_unitapplication
-82	Can add 单位用户	22	add_unitcredential
-83	Can change 单位用户	22	change_unitcredential
-84	Can delete 单位用户	22	delete_unitcredential
-85	Can view 单位用户	22	view_unitcredential
-86	Can add 商户	23	add_merchant
-87	Can change 商户	23	change_merchant
-88	Can delete 商户	23	delete_merchant
-89	Can view 商户	23	view_merchant
-90	Can add 餐次	24	add_mealperiod
-91	Can change 餐次	24	change_mealperiod
-92	Can delete 餐次	24	delete_mealperiod
-93	Can view 餐次	24	view_mealperiod
-94	Can add 卡种	25	add_cardtype
-95	Can change 卡种	25	change_cardtype
-96	Can delete 卡种	25	delete_cardtype
-97	Can view 卡种	25	view_cardtype
-98	Can add 运营单位卡种	26	add_operatorcardtype
-99	Can change 运营单位卡种	26	change_operatorcardtype
-100	Can delete 运营单位卡种	26	delete_operatorcardtype
-101	Can view 运营单位卡种	26	view_operatorcardtype
-102	Can add 持卡人	27	add_holder
-103	Can change 持卡人	27	change_holder
-104	Can delete 持卡人	27	delete_holder
-105	Can view 持卡人	27	view_holder
-106	Can add 线路（授信列表）	28	add_line
-107	Can change 线路（授信列表）	28	change_line
-108	Can delete 线路（授信列表）	28	delete_line
-109	Can view 线路（授信列表）	28	view_line
-110	Can add 终端	29	add_terminal
-111	Can change 终端	29	change_terminal
-112	Can delete 终端	29	delete_terminal
-113	Can view 终端	29	view_terminal
-114	Can add 终端批次	30	add_terminalbatch
-115	Can change 终端批次	30	change_terminalbatch
-116	Can delete 终端批次	30	delete_terminalbatch
-117	Can view 终端批次	30	view_terminalbatch
-118	Can add 线路状态	31	add_linestatus
-119	Can change 线路状态	31	change_linestatus
-120	Can delete 线路状态	31	delete_linestatus
-121	Can view 线路状态	31	view_linestatus
-122	Can add 网关状态	32	add_gatewaystatus
-123	Can change 网关状态	32	change_gatewaystatus
-124	Can delete 网关状态	32	delete_gatewaystatus
-125	Can view 网关状态	32	view_gatewaystatus
-126	Can add 营业日历	33	add_calendar
-127	Can change 营业日历	33	change_calendar
-128	Can delete 营业日历	33	delete_calendar
-129	Can view 营业日历	33	view_calendar
-130	Can add 手续费分成	34	add_feeshare
-131	Can change 手续费分成	34	change_feeshare
-132	Can delete 手续费分成	34	delete_feeshare
-133	Can view 手续费分成	34	view_feeshare
-134	Can add 结算批次	35	add_settlementrun
-135	Can change 结算批次	35	change_settlementrun
-136	Can delete 结算批次	35	delete_settlementrun
-137	Can view 结算批次	35	view_settlementrun
-138	Can add settlement window	36	add_settlementwindow
-139	Can change settlement window	36	change_settlementwindow
-140	Can delete settlement window	36	delete_settlementwindow
-141	Can view settlement window	36	view_settlementwindow
-142	Can add clearing line	37	add_clearingline
-143	Can change clearing line	37	change_clearingline
-144	Can delete clearing line	37	delete_clearingline
-145	Can view clearing line	37	view_clearingline
-146	Can add party	38	add_party
-147	Can change party	38	change_party
-148	Can delete party	38	delete_party
-149	Can view party	38	view_party
-150	Can add merchant settlement	39	add_merchantsettlement
-151	Can change merchant settlement	39	change_merchantsettlement
-152	Can delete merchant settlement	39	delete_merchantsettlement
-153	Can view merchant settlement	39	view_merchantsettlement
-154	Can add netting line	40	add_nettingline
-155	Can change netting line	40	change_nettingline
-156	Can delete netting line	40	delete_nettingline
-157	Can view netting line	40	view_nettingline
-158	Can add posting	41	add_posting
-159	Can change posting	41	change_posting
-160	Can delete posting	41	delete_posting
-161	Can view posting	41	view_posting
-162	Can add sheet row	42	add_sheetrow
-163	Can change sheet row	42	change_sheetrow
-164	Can delete sheet row	42	delete_sheetrow
-165	Can view sheet row	42	view_sheetrow
-166	Can add 实时指标	43	add_livefigure
-167	Can change 实时指标	43	change_livefigure
-168	Can delete 实时指标	43	delete_livefigure
-169	Can view 实时指标	43	view_livefigure
-170	Can add 单位实时指标	44	add_livefigureunit
-171	Can change 单位实时指标	44	change_livefigureunit
-172	Can delete 单位实时指标	44	delete_livefigureunit
-173	Can view 单位实时指标	44	view_livefigureunit
+54	Can add procrastinate worker	13	add_procrastinateworker
+55	Can change procrastinate worker	13	change_procrastinateworker
+56	Can delete procrastinate worker	13	delete_procrastinateworker
+57	Can view procrastinate worker	13	view_procrastinateworker
+58	Can add procrastinate job	14	add_procrastinatejob
+59	Can change procrastinate job	14	change_procrastinatejob
+60	Can delete procrastinate job	14	delete_procrastinatejob
+61	Can view procrastinate job	14	view_procrastinatejob
+62	Can add procrastinate event	15	add_procrastinateevent
+63	Can change procrastinate event	15	change_procrastinateevent
+64	Can delete procrastinate event	15	delete_procrastinateevent
+65	Can view procrastinate event	15	view_procrastinateevent
+66	Can add procrastinate periodic defer	16	add_procrastinateperiodicdefer
+67	Can change procrastinate periodic defer	16	change_procrastinateperiodicdefer
+68	Can delete procrastinate periodic defer	16	delete_procrastinateperiodicdefer
+69	Can view procrastinate periodic defer	16	view_procrastinateperiodicdefer
+70	Can add 运营单位	17	add_operator
+71	Can change 运营单位	17	change_operator
+72	Can delete 运营单位	17	delete_operator
+73	Can view 运营单位	17	view_operator
+74	Can add 接入单位	18	add_unit
+75	Can change 接入单位	18	change_unit
+76	Can delete 接入单位	18	delete_unit
+77	Can view 接入单位	18	view_unit
+78	Can add 单位应用	19	add_unitapplication
+79	Can change 单位应用	19	change_unitapplication
+80	Can delete 单位应用	19	delete_unitapplication
+81	Can view 单位应用	19	view_unitapplication
+82	Can add 单位用户	20	add_unitcredential
+83	Can change 单位用户	20	change_unitcredential
+84	Can delete 单位用户	20	delete_unitcredential
+85	Can view 单位用户	20	view_unitcredential
+86	Can add 商户	21	add_merchant
+87	Can change 商户	21	change_merchant
+88	Can delete 商户	21	delete_merchant
+89	Can view 商户	21	view_merchant
+90	Can add 餐次	22	add_mealperiod
+91	Can change 餐次	22	change_mealperiod
+92	Can delete 餐次	22	delete_mealperiod
+93	Can view 餐次	22	view_mealperiod
+94	Can add 卡种	23	add_cardtype
+95	Can change 卡种	23	change_cardtype
+96	Can delete 卡种	23	delete_cardtype
+97	Can view 卡种	23	view_cardtype
+98	Can add 运营单位卡种	24	add_operatorcardtype
+99	Can change 运营单位卡种	24	change_operatorcardtype
+100	Can delete 运营单位卡种	24	delete_operatorcardtype
+101	Can view 运营单位卡种	24	view_operatorcardtype
+102	Can add 持卡人	25	add_holder
+103	Can change 持卡人	25	change_holder
+104	Can delete 持卡人	25	delete_holder
+105	Can view 持卡人	25	view_holder
+106	Can add 线路（授信列表）	26	add_line
+107	Can change 线路（授信列表）	26	change_line
+108	Can delete 线路（授信列表）	26	delete_line
+109	Can view 线路（授信列表）	26	view_line
+110	Can add 终端	27	add_terminal
+111	Can change 终端	27	change_terminal
+112	Can delete 终端	27	delete_terminal
+113	Can view 终端	27	view_terminal
+114	Can add 终端批次	28	add_terminalbatch
+115	Can change 终端批次	28	change_terminalbatch
+116	Can delete 终端批次	28	delete_terminalbatch
+117	Can view 终端批次	28	view_terminalbatch
+118	Can add 线路状态	29	add_linestatus
+119	Can change 线路状态	29	change_linestatus
+120	Can delete 线路状态	29	delete_linestatus
+121	Can view 线路状态	29	view_linestatus
+122	Can add 网关状态	30	add_gatewaystatus
+123	Can change 网关状态	30	change_gatewaystatus
+124	Can delete 网关状态	30	delete_gatewaystatus
+125	Can view 网关状态	30	view_gatewaystatus
+126	Can add account	31	add_account
+127	Can change account	31	change_account
+128	Can delete account	31	delete_account
+129	Can view account	31	view_account
+130	Can add card	32	add_card
+131	Can change card	32	change_card
+132	Can delete card	32	delete_card
+133	Can view card	32	view_card
+134	Can add purse	33	add_purse
+135	Can change purse	33	change_purse
+136	Can delete purse	33	delete_purse
+137	Can view purse	33	view_purse
+138	Can add transfer	34	add_transfer
+139	Can change transfer	34	change_transfer
+140	Can delete transfer	34	delete_transfer
+141	Can view transfer	34	view_transfer
+142	Can add book account	35	add_bookaccount
+143	Can change book account	35	change_bookaccount
+144	Can delete book account	35	delete_bookaccount
+145	Can view book account	35	view_bookaccount
+146	Can add 营业日历	36	add_calendar
+147	Can change 营业日历	36	change_calendar
+148	Can delete 营业日历	36	delete_calendar
+149	Can view 营业日历	36	view_calendar
+150	Can add 手续费分成	37	add_feeshare
+151	Can change 手续费分成	37	change_feeshare
+152	Can delete 手续费分成	37	delete_feeshare
+153	Can view 手续费分成	37	view_feeshare
+154	Can add 结算批次	38	add_settlementrun
+155	Can change 结算批次	38	change_settlementrun
+156	Can delete 结算批次	38	delete_settlementrun
+157	Can view 结算批次	38	view_settlementrun
+158	Can add settlement window	39	add_settlementwindow
+159	Can change settlement window	39	change_settlementwindow
+160	Can delete settlement window	39	delete_settlementwindow
+161	Can view settlement window	39	view_settlementwindow
+162	Can add clearing line	40	add_clearingline
+163	Can change clearing line	40	change_clearingline
+164	Can delete clearing line	40	delete_clearingline
+165	Can view clearing line	40	view_clearingline
+166	Can add party	41	add_party
+167	Can change party	41	change_party
+168	Can delete party	41	delete_party
+169	Can view party	41	view_party
+170	Can add merchant settlement	42	add_merchantsettlement
+171	Can change merchant settlement	42	change_merchantsettlement
+172	Can delete merchant settlement	42	delete_merchantsettlement
+173	Can view merchant settlement	42	view_merchantsettlement
+174	Can add netting line	43	add_nettingline
+175	Can change netting line	43	change_nettingline
+176	Can delete netting line	43	delete_nettingline
+177	Can view netting line	43	view_nettingline
+178	Can add posting	44	add_posting
+179	Can change posting	44	change_posting
+180	Can delete posting	44	delete_posting
+181	Can view posting	44	view_posting
+182	Can add sheet row	45	add_sheetrow
+183	Can change sheet row	45	change_sheetrow
+184	Can delete sheet row	45	delete_sheetrow
+185	Can view sheet row	45	view_sheetrow
+186	Can add 实时指标	46	add_livefigure
+187	Can change 实时指标	46	change_livefigure
+188	Can delete 实时指标	46	delete_livefigure
+189	Can view 实时指标	46	view_livefigure
+190	Can add 单位实时指标	47	add_livefigureunit
+191	Can change 单位实时指标	47	change_livefigureunit
+192	Can delete 单位实时指标	47	delete_livefigureunit
+193	Can view 单位实时指标	47	view_livefigureunit
 \.
 COPY public.auth_user (id, password, last_login, is_superuser, username, first_name, last_name, email, is_staff, is_active, date_joined) FROM stdin;
 \.
@@ -2977,136 +3033,140 @@ COPY public.django_content_type (id, app_label, model) FROM stdin;
 10	axes	accessattemptexpiration
 11	axes	accesslog
 12	centre	staffaccount
-13	centre	ledgeraccount
-14	centre	ledgercard
-15	procrastinate	procrastinateworker
-16	procrastinate	procrastinatejob
-17	procrastinate	procrastinateevent
-18	procrastinate	procrastinateperiodicdefer
-19	operators	operator
-20	operators	unit
-21	operators	unitapplication
-22	operators	unitcredential
-23	operators	merchant
-24	operators	mealperiod
-25	operators	cardtype
-26	operators	operatorcardtype
-27	people	holder
-28	devices	line
-29	devices	terminal
-30	devices	terminalbatch
-31	devices	linestatus
-32	devices	gatewaystatus
-33	settlement	calendar
-34	settlement	feeshare
-35	settlement	settlementrun
-36	settlement	settlementwindow
-37	settlement	clearingline
-38	settlement	party
-39	settlement	merchantsettlement
-40	settlement	nettingline
-41	settlement	posting
-42	settlement	sheetrow
-43	monitoring	livefigure
-44	monitoring	livefigureunit
+13	procrastinate	procrastinateworker
+14	procrastinate	procrastinatejob
+15	procrastinate	procrastinateevent
+16	procrastinate	procrastinateperiodicdefer
+17	operators	operator
+18	operators	unit
+19	operators	unitapplication
+20	operators	unitcredential
+21	operators	merchant
+22	operators	mealperiod
+23	operators	cardtype
+24	operators	operatorcardtype
+25	people	holder
+26	devices	line
+27	devices	terminal
+28	devices	terminalbatch
+29	devices	linestatus
+30	devices	gatewaystatus
+31	purses	account
+32	purses	card
+33	purses	purse
+34	purses	transfer
+35	purses	bookaccount
+36	settlement	calendar
+37	settlement	feeshare
+38	settlement	settlementrun
+39	settlement	settlementwindow
+40	settlement	clearingline
+41	settlement	party
+42	settlement	merchantsettlement
+43	settlement	nettingline
+44	settlement	posting
+45	settlement	sheetrow
+46	monitoring	livefigure
+47	monitoring	livefigureunit
 \.
 COPY public.django_migrations (id, app, name, applied) FROM stdin;
-1	contenttypes	0001_initial	2026-11-22 19:02:20.233684+00
-2	auth	0001_initial	2026-11-22 19:02:20.289924+00
-3	admin	0001_initial	2026-11-22 19:02:20.30728+00
-4	admin	0002_logentry_remove_auto_add	2026-11-22 19:02:20.311352+00
-5	admin	0003_logentry_add_action_flag_choices	2026-11-22 19:02:20.315015+00
-6	auditlog	0001_initial	2026-11-22 19:02:20.330851+00
-7	auditlog	0002_auto_support_long_primary_keys	2026-11-22 19:02:20.349383+00
-8	auditlog	0003_logentry_remote_addr	2026-11-22 19:02:20.355029+00
-9	auditlog	0004_logentry_detailed_object_repr	2026-11-22 19:02:20.359304+00
-10	auditlog	0005_logentry_additional_data_verbose_name	2026-11-22 19:02:20.362917+00
-11	auditlog	0006_object_pk_index	2026-11-22 19:02:20.376898+00
-12	auditlog	0007_object_pk_type	2026-11-22 19:02:20.381479+00
-13	auditlog	0008_action_index	2026-11-22 19:02:20.387176+00
-14	auditlog	0009_alter_logentry_additional_data	2026-11-22 19:02:20.392503+00
-15	auditlog	0010_alter_logentry_timestamp	2026-11-22 19:02:20.398253+00
-16	auditlog	0011_logentry_serialized_data	2026-11-22 19:02:20.402742+00
-17	auditlog	0012_add_logentry_action_access	2026-11-22 19:02:20.406663+00
-18	auditlog	0013_alter_logentry_timestamp	2026-11-22 19:02:20.411033+00
-19	auditlog	0014_logentry_cid	2026-11-22 19:02:20.418656+00
-20	auditlog	0015_alter_logentry_changes	2026-11-22 19:02:20.441847+00
-21	auditlog	0016_logentry_remote_port	2026-11-22 19:02:20.450417+00
-22	auditlog	0017_add_actor_email	2026-11-22 19:02:20.454912+00
-23	contenttypes	0002_remove_content_type_name	2026-11-22 19:02:20.464087+00
-24	auth	0002_alter_permission_name_max_length	2026-11-22 19:02:20.468364+00
-25	auth	0003_alter_user_email_max_length	2026-11-22 19:02:20.4727+00
-26	auth	0004_alter_user_username_opts	2026-11-22 19:02:20.476348+00
-27	auth	0005_alter_user_last_login_null	2026-11-22 19:02:20.487808+00
-28	auth	0006_require_contenttypes_0002	2026-11-22 19:02:20.488849+00
-29	auth	0007_alter_validators_add_error_messages	2026-11-22 19:02:20.495425+00
-30	auth	0008_alter_user_username_max_length	2026-11-22 19:02:20.503421+00
-31	auth	0009_alter_user_last_name_max_length	2026-11-22 19:02:20.509143+00
-32	auth	0010_alter_group_name_max_length	2026-11-22 19:02:20.515137+00
-33	auth	0011_update_proxy_permissions	2026-11-22 19:02:20.519283+00
-34	auth	0012_alter_user_first_name_max_length	2026-11-22 19:02:20.525127+00
-35	axes	0001_initial	2026-11-22 19:02:20.538702+00
-36	axes	0002_auto_20151217_2044	2026-11-22 19:02:20.562798+00
-37	axes	0003_auto_20160322_0929	2026-11-22 19:02:20.569564+00
-38	axes	0004_auto_20181024_1538	2026-11-22 19:02:20.577123+00
-39	axes	0005_remove_accessattempt_trusted	2026-11-22 19:02:20.579323+00
-40	axes	0006_remove_accesslog_trusted	2026-11-22 19:02:20.581276+00
-41	axes	0007_alter_accessattempt_unique_together	2026-11-22 19:02:20.59097+00
-42	axes	0008_accessfailurelog	2026-11-22 19:02:20.604788+00
-43	axes	0009_add_session_hash	2026-11-22 19:02:20.607666+00
-44	axes	0010_accessattemptexpiration	2026-11-22 19:02:20.613667+00
-45	centre	0001_initial	2026-11-22 19:02:20.62412+00
-46	datacenter	0001_ledger	2026-11-22 19:02:20.673076+00
-47	operators	0001_initial	2026-11-22 19:02:20.897909+00
-48	operators	0002_triggers	2026-11-22 19:02:20.905696+00
-49	devices	0001_initial	2026-11-22 19:02:21.017127+00
-50	devices	0002_triggers	2026-11-22 19:02:21.019257+00
-51	monitoring	0001_initial	2026-11-22 19:02:21.044014+00
-52	people	0001_initial	2026-11-22 19:02:21.067492+00
-53	people	0002_triggers	2026-11-22 19:02:21.07002+00
-54	procrastinate	0001_initial	2026-11-22 19:02:21.089772+00
-55	procrastinate	0002_drop_started_at_column	2026-11-22 19:02:21.091881+00
-56	procrastinate	0003_drop_started_at_column	2026-11-22 19:02:21.093584+00
-57	procrastinate	0004_drop_procrastinate_version_table	2026-11-22 19:02:21.09523+00
-58	procrastinate	0005_fix_procrastinate_fetch_job	2026-11-22 19:02:21.096878+00
-59	procrastinate	0006_fix_trigger_status_events_insert	2026-11-22 19:02:21.098126+00
-60	procrastinate	0007_add_queueing_lock_column	2026-11-22 19:02:21.100463+00
-61	procrastinate	0008_close_fetch_job_race_condition	2026-11-22 19:02:21.103096+00
-62	procrastinate	0009_add_defer_job_function	2026-11-22 19:02:21.104874+00
-63	procrastinate	0010_add_procrastinate_periodic_defers	2026-11-22 19:02:21.110312+00
-64	procrastinate	0011_add_foreign_key_index	2026-11-22 19:02:21.112467+00
-65	procrastinate	0012_add_locks_to_periodic_defer	2026-11-22 19:02:21.114994+00
-66	procrastinate	0013_fix_procrastinate_defer_periodic_job	2026-11-22 19:02:21.116381+00
-67	procrastinate	0014_add_finish_job_and_retry_job_functions	2026-11-22 19:02:21.117565+00
-68	procrastinate	0015_add_trigger_on_job_deletion	2026-11-22 19:02:21.118662+00
-69	procrastinate	0016_delete_finished_jobs	2026-11-22 19:02:21.119676+00
-70	procrastinate	0017_add_checks_to_finish_job	2026-11-22 19:02:21.120701+00
-71	procrastinate	0018_add_checks_to_retry_job	2026-11-22 19:02:21.121697+00
-72	procrastinate	0019_fix_finish_job_compat_issue	2026-11-22 19:02:21.122784+00
-73	procrastinate	0020_add_index_on_procrastinate_jobs	2026-11-22 19:02:21.125022+00
-74	procrastinate	0021_add_kwargs_to_defer_periodic_job	2026-11-22 19:02:21.127605+00
-75	procrastinate	0022_null_locks_excluded	2026-11-22 19:02:21.129022+00
-76	procrastinate	0023_remove_old_finish_job_function	2026-11-22 19:02:21.130274+00
-77	procrastinate	0024_job_id_bigint	2026-11-22 19:02:21.136623+00
-78	procrastinate	0025_add_models	2026-11-22 19:02:21.140706+00
-79	procrastinate	0026_add_job_priority	2026-11-22 19:02:21.14885+00
-80	procrastinate	0027_add_periodic_job_priority	2026-11-22 19:02:21.150849+00
-81	procrastinate	0028_add_cancel_states	2026-11-22 19:02:21.155443+00
-82	procrastinate	0029_add_additional_params_to_retry_job	2026-11-22 19:02:21.157168+00
-83	procrastinate	0030_alter_procrastinateevent_options	2026-11-22 19:02:21.158698+00
-84	procrastinate	0031_add_indexes_for_fetch_job	2026-11-22 19:02:21.162775+00
-85	procrastinate	0032_pre_cancel_notification	2026-11-22 19:02:21.16747+00
-86	procrastinate	0033_post_cancel_notification	2026-11-22 19:02:21.182567+00
-87	procrastinate	0034_pre_add_heartbeat	2026-11-22 19:02:21.193637+00
-88	procrastinate	0035_post_add_heartbeat	2026-11-22 19:02:21.195302+00
-89	procrastinate	0036_add_worker_model	2026-11-22 19:02:21.198165+00
-90	procrastinate	0037_pre_batch_defer_jobs	2026-11-22 19:02:21.199854+00
-91	procrastinate	0038_post_batch_defer_jobs	2026-11-22 19:02:21.201059+00
-92	procrastinate	0039_pre_priority_lock_fetch_job	2026-11-22 19:02:21.202411+00
-93	procrastinate	0040_pre_retry_failed_job	2026-11-22 19:02:21.203743+00
-94	procrastinate	0041_post_retry_failed_job	2026-11-22 19:02:21.205234+00
-95	sessions	0001_initial	2026-11-22 19:02:21.21804+00
-96	settlement	0001_initial	2026-11-22 19:02:21.339663+00
+1	contenttypes	0001_initial	2026-11-22 19:42:14.237134+00
+2	auth	0001_initial	2026-11-22 19:42:14.285251+00
+3	admin	0001_initial	2026-11-22 19:42:14.334852+00
+4	admin	0002_logentry_remove_auto_add	2026-11-22 19:42:14.341317+00
+5	admin	0003_logentry_add_action_flag_choices	2026-11-22 19:42:14.346436+00
+6	auditlog	0001_initial	2026-11-22 19:42:14.372967+00
+7	auditlog	0002_auto_support_long_primary_keys	2026-11-22 19:42:14.397135+00
+8	auditlog	0003_logentry_remote_addr	2026-11-22 19:42:14.417032+00
+9	auditlog	0004_logentry_detailed_object_repr	2026-11-22 19:42:14.422334+00
+10	auditlog	0005_logentry_additional_data_verbose_name	2026-11-22 19:42:14.435054+00
+11	auditlog	0006_object_pk_index	2026-11-22 19:42:14.464321+00
+12	auditlog	0007_object_pk_type	2026-11-22 19:42:14.494265+00
+13	auditlog	0008_action_index	2026-11-22 19:42:14.537127+00
+14	auditlog	0009_alter_logentry_additional_data	2026-11-22 19:42:14.558338+00
+15	auditlog	0010_alter_logentry_timestamp	2026-11-22 19:42:14.585632+00
+16	auditlog	0011_logentry_serialized_data	2026-11-22 19:42:14.593295+00
+17	auditlog	0012_add_logentry_action_access	2026-11-22 19:42:14.599577+00
+18	auditlog	0013_alter_logentry_timestamp	2026-11-22 19:42:14.610615+00
+19	auditlog	0014_logentry_cid	2026-11-22 19:42:14.632963+00
+20	auditlog	0015_alter_logentry_changes	2026-11-22 19:42:14.662567+00
+21	auditlog	0016_logentry_remote_port	2026-11-22 19:42:14.676476+00
+22	auditlog	0017_add_actor_email	2026-11-22 19:42:14.684598+00
+23	contenttypes	0002_remove_content_type_name	2026-11-22 19:42:14.701356+00
+24	auth	0002_alter_permission_name_max_length	2026-11-22 19:42:14.706532+00
+25	auth	0003_alter_user_email_max_length	2026-11-22 19:42:14.71137+00
+26	auth	0004_alter_user_username_opts	2026-11-22 19:42:14.715528+00
+27	auth	0005_alter_user_last_login_null	2026-11-22 19:42:14.731909+00
+28	auth	0006_require_contenttypes_0002	2026-11-22 19:42:14.733852+00
+29	auth	0007_alter_validators_add_error_messages	2026-11-22 19:42:14.74615+00
+30	auth	0008_alter_user_username_max_length	2026-11-22 19:42:14.761626+00
+31	auth	0009_alter_user_last_name_max_length	2026-11-22 19:42:14.774215+00
+32	auth	0010_alter_group_name_max_length	2026-11-22 19:42:14.789438+00
+33	auth	0011_update_proxy_permissions	2026-11-22 19:42:14.796386+00
+34	auth	0012_alter_user_first_name_max_length	2026-11-22 19:42:14.811079+00
+35	axes	0001_initial	2026-11-22 19:42:14.823388+00
+36	axes	0002_auto_20151217_2044	2026-11-22 19:42:14.862306+00
+37	axes	0003_auto_20160322_0929	2026-11-22 19:42:14.883823+00
+38	axes	0004_auto_20181024_1538	2026-11-22 19:42:14.895069+00
+39	axes	0005_remove_accessattempt_trusted	2026-11-22 19:42:14.900067+00
+40	axes	0006_remove_accesslog_trusted	2026-11-22 19:42:14.902227+00
+41	axes	0007_alter_accessattempt_unique_together	2026-11-22 19:42:14.911146+00
+42	axes	0008_accessfailurelog	2026-11-22 19:42:14.926948+00
+43	axes	0009_add_session_hash	2026-11-22 19:42:14.935706+00
+44	axes	0010_accessattemptexpiration	2026-11-22 19:42:14.943303+00
+45	centre	0001_initial	2026-11-22 19:42:14.950379+00
+46	datacenter	0001_ledger	2026-11-22 19:42:14.979381+00
+47	operators	0001_initial	2026-11-22 19:42:15.331208+00
+48	operators	0002_triggers	2026-11-22 19:42:15.34663+00
+49	devices	0001_initial	2026-11-22 19:42:15.4898+00
+50	devices	0002_triggers	2026-11-22 19:42:15.499419+00
+51	monitoring	0001_initial	2026-11-22 19:42:15.54932+00
+52	people	0001_initial	2026-11-22 19:42:15.586629+00
+53	people	0002_triggers	2026-11-22 19:42:15.592216+00
+54	procrastinate	0001_initial	2026-11-22 19:42:15.605829+00
+55	procrastinate	0002_drop_started_at_column	2026-11-22 19:42:15.609602+00
+56	procrastinate	0003_drop_started_at_column	2026-11-22 19:42:15.61069+00
+57	procrastinate	0004_drop_procrastinate_version_table	2026-11-22 19:42:15.611802+00
+58	procrastinate	0005_fix_procrastinate_fetch_job	2026-11-22 19:42:15.61691+00
+59	procrastinate	0006_fix_trigger_status_events_insert	2026-11-22 19:42:15.620663+00
+60	procrastinate	0007_add_queueing_lock_column	2026-11-22 19:42:15.622208+00
+61	procrastinate	0008_close_fetch_job_race_condition	2026-11-22 19:42:15.626791+00
+62	procrastinate	0009_add_defer_job_function	2026-11-22 19:42:15.629345+00
+63	procrastinate	0010_add_procrastinate_periodic_defers	2026-11-22 19:42:15.637161+00
+64	procrastinate	0011_add_foreign_key_index	2026-11-22 19:42:15.638774+00
+65	procrastinate	0012_add_locks_to_periodic_defer	2026-11-22 19:42:15.64055+00
+66	procrastinate	0013_fix_procrastinate_defer_periodic_job	2026-11-22 19:42:15.646757+00
+67	procrastinate	0014_add_finish_job_and_retry_job_functions	2026-11-22 19:42:15.651527+00
+68	procrastinate	0015_add_trigger_on_job_deletion	2026-11-22 19:42:15.656458+00
+69	procrastinate	0016_delete_finished_jobs	2026-11-22 19:42:15.660808+00
+70	procrastinate	0017_add_checks_to_finish_job	2026-11-22 19:42:15.665261+00
+71	procrastinate	0018_add_checks_to_retry_job	2026-11-22 19:42:15.669097+00
+72	procrastinate	0019_fix_finish_job_compat_issue	2026-11-22 19:42:15.670861+00
+73	procrastinate	0020_add_index_on_procrastinate_jobs	2026-11-22 19:42:15.67455+00
+74	procrastinate	0021_add_kwargs_to_defer_periodic_job	2026-11-22 19:42:15.676912+00
+75	procrastinate	0022_null_locks_excluded	2026-11-22 19:42:15.678732+00
+76	procrastinate	0023_remove_old_finish_job_function	2026-11-22 19:42:15.679958+00
+77	procrastinate	0024_job_id_bigint	2026-11-22 19:42:15.683093+00
+78	procrastinate	0025_add_models	2026-11-22 19:42:15.690872+00
+79	procrastinate	0026_add_job_priority	2026-11-22 19:42:15.695814+00
+80	procrastinate	0027_add_periodic_job_priority	2026-11-22 19:42:15.697359+00
+81	procrastinate	0028_add_cancel_states	2026-11-22 19:42:15.705417+00
+82	procrastinate	0029_add_additional_params_to_retry_job	2026-11-22 19:42:15.70741+00
+83	procrastinate	0030_alter_procrastinateevent_options	2026-11-22 19:42:15.708922+00
+84	procrastinate	0031_add_indexes_for_fetch_job	2026-11-22 19:42:15.710849+00
+85	procrastinate	0032_pre_cancel_notification	2026-11-22 19:42:15.714859+00
+86	procrastinate	0033_post_cancel_notification	2026-11-22 19:42:15.727294+00
+87	procrastinate	0034_pre_add_heartbeat	2026-11-22 19:42:15.740183+00
+88	procrastinate	0035_post_add_heartbeat	2026-11-22 19:42:15.743238+00
+89	procrastinate	0036_add_worker_model	2026-11-22 19:42:15.749211+00
+90	procrastinate	0037_pre_batch_defer_jobs	2026-11-22 19:42:15.751458+00
+91	procrastinate	0038_post_batch_defer_jobs	2026-11-22 19:42:15.752577+00
+92	procrastinate	0039_pre_priority_lock_fetch_job	2026-11-22 19:42:15.755442+00
+93	procrastinate	0040_pre_retry_failed_job	2026-11-22 19:42:15.759284+00
+94	procrastinate	0041_post_retry_failed_job	2026-11-22 19:42:15.761846+00
+95	purses	0001_initial	2026-11-22 19:42:15.770301+00
+96	sessions	0001_initial	2026-11-22 19:42:15.777433+00
+97	settlement	0001_initial	2026-11-22 19:42:15.902475+00
 \.
 COPY public.django_session (session_key, session_data, expire_date) FROM stdin;
 \.
@@ -3163,7 +3223,7 @@ COPY public.unit_credential (unit_id, user_name, password_hash, must_change, iss
 SELECT pg_catalog.setval('public.auditlog_logentry_id_seq', 1, false);
 SELECT pg_catalog.setval('public.auth_group_id_seq', 1, false);
 SELECT pg_catalog.setval('public.auth_group_permissions_id_seq', 1, false);
-SELECT pg_catalog.setval('public.auth_permission_id_seq', 173, true);
+SELECT pg_catalog.setval('public.auth_permission_id_seq', 193, true);
 SELECT pg_catalog.setval('public.auth_user_groups_id_seq', 1, false);
 SELECT pg_catalog.setval('public.auth_user_id_seq', 1, false);
 SELECT pg_catalog.setval('public.auth_user_user_permissions_id_seq', 1, false);
@@ -3174,8 +3234,8 @@ SELECT pg_catalog.setval('public.devices_line_id_seq', 1, false);
 SELECT pg_catalog.setval('public.devices_terminal_id_seq', 1, false);
 SELECT pg_catalog.setval('public.devices_terminalbatch_id_seq', 1, false);
 SELECT pg_catalog.setval('public.django_admin_log_id_seq', 1, false);
-SELECT pg_catalog.setval('public.django_content_type_id_seq', 44, true);
-SELECT pg_catalog.setval('public.django_migrations_id_seq', 96, true);
+SELECT pg_catalog.setval('public.django_content_type_id_seq', 47, true);
+SELECT pg_catalog.setval('public.django_migrations_id_seq', 97, true);
 SELECT pg_catalog.setval('public.monitoring_livefigure_id_seq', 1, false);
 SELECT pg_catalog.setval('public.monitoring_livefigureunit_id_seq', 1, false);
 SELECT pg_catalog.setval('public.operators_cardtype_id_seq', 1, false);
@@ -3200,6 +3260,8 @@ SELECT pg_catalog.setval('public.settlement_settlementwindow_id_seq', 1, false);
 SELECT pg_catalog.setval('public.settlement_sheetrow_id_seq', 1, false);
 ALTER TABLE ONLY ledger.account
     ADD CONSTRAINT account_pkey PRIMARY KEY (account_no);
+ALTER TABLE ONLY ledger.audit_mark
+    ADD CONSTRAINT audit_mark_pkey PRIMARY KEY (lane);
 ALTER TABLE ONLY ledger.book_account
     ADD CONSTRAINT book_account_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ledger.card
@@ -3616,6 +3678,8 @@ REVOKE ALL ON FUNCTION ledger.add_card(p_card bigint, p_account bigint, p_medium
 GRANT ALL ON FUNCTION ledger.add_card(p_card bigint, p_account bigint, p_medium integer, p_status integer, p_valid_until date) TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.add_purse(p_account bigint, p_unit integer, p_floor_fen bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.add_purse(p_account bigint, p_unit integer, p_floor_fen bigint) TO onecard_app;
+REVOKE ALL ON FUNCTION ledger.audit_span(p_full boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.audit_span(p_full boolean) TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.book_balances(p_accounts bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.book_balances(p_accounts bigint[]) TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.change_debt(p_account bigint, p_delta bigint) FROM PUBLIC;
@@ -3638,6 +3702,8 @@ GRANT SELECT ON TABLE ledger.lane TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.lock_lane(p_lane smallint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.lock_lanes() FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.lock_lanes() TO onecard_app;
+REVOKE ALL ON FUNCTION ledger.mark_audited(p_lane bigint[], p_batch bigint[], p_through bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION ledger.mark_audited(p_lane bigint[], p_batch bigint[], p_through bigint[]) TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.open_account(p_account bigint, p_card bigint, p_operator integer, p_card_type integer, p_holder bigint, p_unit integer, p_public_fen bigint, p_private_unit integer, p_private_fen bigint, p_medium integer, p_card_status integer, p_valid_until date) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.open_account(p_account bigint, p_card bigint, p_operator integer, p_card_type integer, p_holder bigint, p_unit integer, p_public_fen bigint, p_private_unit integer, p_private_fen bigint, p_medium integer, p_card_status integer, p_valid_until date) TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.open_accounts(p_job bigint, p_lane smallint, p_limit integer, OUT o_opened integer, OUT o_skipped integer, OUT o_more boolean) FROM PUBLIC;
@@ -3696,6 +3762,7 @@ GRANT ALL ON FUNCTION public.procrastinate_trigger_function_status_events_update
 GRANT ALL ON FUNCTION public.procrastinate_unlink_periodic_defers_v1() TO onecard_app;
 GRANT ALL ON FUNCTION public.procrastinate_unregister_worker_v1(worker_id bigint) TO onecard_app;
 GRANT ALL ON FUNCTION public.procrastinate_update_heartbeat_v1(worker_id bigint) TO onecard_app;
+GRANT SELECT ON TABLE ledger.audit_mark TO onecard_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE ledger.book_account TO onecard_app;
 GRANT SELECT ON TABLE ledger.card TO onecard_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE ledger.card_type TO onecard_app;
