@@ -1,7 +1,7 @@
 """The chaos run: a small city under load whose application server, gateway and PostgreSQL are killed with -9 at random.
 
-Terminals retry and reverse as real ones do and keep receipts of what they were told (`receipts.py`). At the end everything is left
-to come up again, what the terminals still owe is settled, and the receipts are compared with the journal. Everything random comes
+Terminals retry and reverse as real ones do and keep receipts of what they were told (`receipts.py`). At the end everything is
+left to come up again, what the terminals still owe is settled, and the receipts are compared with the journal. Everything random comes
 from the seed; what the operating system does in between does not: a seed repeats the plan of a run, not its every step.
 """
 
@@ -65,6 +65,7 @@ def chaos(home: Home, *, seed: int, seconds: int, console: Console) -> Run:
             asyncio.run(_Chaos(home, run, supervisor, ports, receipts).run(seconds))
     finally:
         supervisor.stop(order=roles.STOP_ORDER)
+    EmbeddedServer(home).start()  # the last kill may have been its own, with nobody left who needed it
     run.problems += check_receipts(dsn.owner_dsn(home), home.spool / "receipts.jsonl")
     return run
 
@@ -91,6 +92,8 @@ class _Chaos:
         settled = await asyncio.gather(*(rider.settle(CALM_S) for rider in riders))
         self._run.problems += [line for each in settled for line in each.problems]
         await asyncio.gather(*(rider.close() for rider in riders))
+        if tending.done():
+            tending.result()  # it never ends by itself: this raises what ended it
         tending.cancel()
         self._journal.close()
         for rider in riders:

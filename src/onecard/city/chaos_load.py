@@ -11,6 +11,7 @@ from onecard.city.receipts import Receipt, Receipts, Verdict
 from onecard.city.terminals import NativeTerminals
 from onecard.city.world import SimTerminal, World
 from onecard.kernel.codes import Operation, Result
+from onecard.protocol.iso8583.messages import Balanced
 from onecard.terminal.errors import TerminalError
 from onecard.terminal.iso8583 import Iso8583Terminal
 from onecard.terminal.journal import Journal, JournalRecord, State
@@ -209,6 +210,15 @@ class IsoRider(_Rider):
         for _ in range(self._rng.randint(1, 3)):
             self._pos.store_offline(*self._customer())
         await self._pos.upload_offline()
+
+    async def settle(self, within_s: float) -> Settled:
+        """As every terminal, and then the totals of the batch it is in have to agree with the platform's (0500)."""
+        settled = await super().settle(within_s)
+        if not settled.problems and self._pos.batch_no:
+            balanced = await self._pos.settle()
+            if balanced is not Balanced.YES:
+                settled.problems.append(f"terminal {self._terminal.terminal_id}: batch {self._pos.batch_no} is {balanced.name}")
+        return settled
 
     async def _settle_up(self) -> None:
         await self._pos.reverse_pending()

@@ -4,10 +4,13 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
+
 from onecard.city.lock import running_holder
 from onecard.datacenter import dsn
 from onecard.datacenter.embedded import EmbeddedServer
 from onecard.datacenter.home import Home
+from onecard.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +34,18 @@ def as_found(home: Home) -> Iterator[None]:
 
 
 def revive_embedded(home: Home) -> bool:
-    """Start the embedded server if it has died; whether it had."""
+    """Start the embedded server if it has died; whether it had, and answers again.
+
+    What goes wrong is logged and tried again at the next call: a server may die a second time while it recovers.
+    """
     if not dsn.is_embedded():
         return False
     server = EmbeddedServer(home)
     if server.status().pid is not None:
         return False
     log.warning("the database is gone, starting it again")
-    return server.start()
+    try:
+        return server.start()
+    except (psycopg.OperationalError, Unavailable) as error:
+        log.error("the database did not come back: %s", error)
+        return False

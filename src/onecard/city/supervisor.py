@@ -20,7 +20,7 @@ from onecard.kernel.errors import Unavailable
 
 log = logging.getLogger(__name__)
 _BACKOFF_S = (0.3, 1.0, 2.0, 5.0, 10.0, 15.0)
-_STEADY_AFTER_S = 30.0
+_STEADY_AFTER_S = 10.0
 _READY_POLL_S = 0.05
 
 

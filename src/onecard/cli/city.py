@@ -29,6 +29,28 @@ def load(
 
 
 @app.command()
+def password(user: Annotated[str, typer.Argument(help="用户名 User name.")] = "admin") -> None:
+    """为管理中心用户生成新的一次性密码 / A new one-time password for a user of the management centre."""
+    from onecard.city.database import as_found
+    from onecard.datacenter import dj, prepared
+    from onecard.datacenter.home import Home
+    from onecard.kernel.errors import NotFound
+
+    home = Home.from_environment()
+    with as_found(home):
+        prepared.ensure(home)
+        dj.setup()
+        from django.contrib.auth.models import User
+
+        from onecard.consoles.centre.staff import reset_password
+
+        found = User.objects.filter(username=user).first()
+        if found is None:
+            raise NotFound(f"没有用户 {user}", f"there is no user {user}")
+        typer.echo(f"{user}  一次性密码 one-time password  {reset_password(found)}")
+
+
+@app.command()
 def traffic(
     native_port: Annotated[int, typer.Option(help="网关原生协议端口 The gateway's native port.")] = 8444,
     iso_port: Annotated[int, typer.Option(help="网关 ISO 8583 端口 The gateway's ISO 8583 port.")] = 8583,
