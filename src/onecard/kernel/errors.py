@@ -1,10 +1,10 @@
 """The base of every error the platform raises on purpose.
 
-    OneCardError
-    ├── InvalidInput          bad argument, row or file: says what and where
-    ├── RuleViolated          a numbered rule of the mission refuses it (O1, O2, P2 …)
-    ├── NotFound              the thing named does not exist
-    └── Unavailable           cannot be done now; trying again can help
+OneCardError
+├── InvalidInput          bad argument, row or file: says what and where
+├── RuleViolated          a numbered rule of the mission refuses it (O1, O2, P2 …)
+├── NotFound              the thing named does not exist
+└── Unavailable           cannot be done now; trying again can help
 """
 
 from typing import ClassVar
