@@ -30,6 +30,10 @@ def audit(
 
     with _connection() as connection:
         report = auditor.run(connection, full=not quick, progress=tell)
+        heads = auditor.chain_heads(connection)
+    typer.echo("哈希链末端，请另存他处 Heads of the hash chains, to be kept elsewhere:")
+    for head in heads:
+        typer.echo(f"  通道 lane {head.lane:>2}  批 batch {head.batch_no}  {head.hash.hex()}")
     typer.echo("账务无误 The books are in order" if report.ok else "账务有误 The books are NOT in order")
     if not report.ok:
         raise typer.Exit(1)
@@ -68,8 +72,9 @@ def statement(
 def _connection() -> Any:
     import psycopg
 
-    from onecard.datacenter import dsn
+    from onecard.datacenter import dsn, prepared
 
+    prepared.start()
     return psycopg.connect(dsn.app_dsn(), autocommit=True)
 
 

@@ -45,6 +45,15 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last batch of a lane and its hash; whoever keeps it elsewhere can tell later that the chain was not written anew."""
+
+    lane: int
+    batch_no: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """What an audit found, invariant by invariant."""
 
@@ -103,3 +112,9 @@ def _files() -> tuple[tuple[str, Text, str], ...]:
         found.append((file.stem.replace("A0", "A"), Text(zh, en), text))
     assert found, "no invariants"
     return tuple(found)
+
+
+def chain_heads(connection: psycopg.Connection[Any]) -> list[ChainHead]:
+    """The head of every lane's hash chain that has a batch, in lane order."""
+    rows = connection.execute("SELECT lane, last_batch, last_hash FROM ledger.lane WHERE last_batch > 0 ORDER BY lane").fetchall()
+    return [ChainHead(*row) for row in rows]
