@@ -46,7 +46,7 @@ def is_book(account: int) -> bool:
 
 
 def name_book_account(connection: psycopg.Connection[Any], account: int, *, name: str) -> None:
-    """Registers a book account or renames it. Posting does not ask for it: an account without a name is one without a name."""
+    """Registers a book account or renames it, as the owner. Posting asks for no name: an account may go without one."""
     kind, ref = split_book_id(account)
     connection.execute(
         "INSERT INTO ledger.book_account (id, kind, ref_id, name) VALUES (%s, %s, %s, %s)"

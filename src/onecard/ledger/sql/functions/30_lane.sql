@@ -14,22 +14,22 @@ BEGIN
     RETURN v_lane;
 END $$;
 
--- Ends a batch: chains its hash to the one before (sha256 of hash before, number, rows in id order) and moves the lane on.
--- p_lane is what lock_lane gave; p_bytes the rows' bytes, read back from the journal when the caller does not have them.
-CREATE OR REPLACE FUNCTION ledger.seal_batch(p_lane ledger.lane, p_last_id bigint, p_rows int DEFAULT NULL, p_bytes bytea DEFAULT NULL)
-RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Ends a batch: chains its hash to the one before (sha256 of hash before, number, rows in id order) and moves the lane on. p_lane is
+-- what lock_lane gave; p_legs the batch's rows in id order, read back from the journal when the caller does not have them.
+CREATE OR REPLACE FUNCTION ledger.chain_batch(p_lane ledger.lane, p_last_id bigint, p_legs ledger.transfer[] DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_hash bytea;
 BEGIN
-    IF p_bytes IS NULL THEN
-        SELECT count(*), string_agg(record_send(t), ''::bytea ORDER BY t.id) INTO p_rows, p_bytes
-          FROM ledger.transfer t WHERE t.lane = p_lane.lane AND t.id > p_lane.last_id AND t.id <= p_last_id;
-        IF p_rows = 0 THEN
+    IF p_legs IS NULL THEN
+        p_legs := ARRAY(SELECT t FROM ledger.transfer t WHERE t.lane = p_lane.lane AND t.id > p_lane.last_id AND t.id <= p_last_id ORDER BY t.id);
+        IF cardinality(p_legs) = 0 THEN
             RETURN; -- nothing moved: no link in the chain
         END IF;
     END IF;
-    v_hash := sha256(p_lane.last_hash || int8send(p_lane.last_batch) || p_bytes);
     INSERT INTO ledger.posting_batch (batch_no, first_id, last_id, posted_at, row_count, lane, hash)
-    VALUES (p_lane.last_batch, p_lane.last_id + 1, p_last_id, clock_timestamp(), p_rows, p_lane.lane, v_hash);
+    SELECT p_lane.last_batch, p_lane.last_id + 1, p_last_id, clock_timestamp(), count(*), p_lane.lane,
+           sha256(p_lane.last_hash || int8send(p_lane.last_batch) || string_agg(record_send(l), ''::bytea)) FROM unnest(p_legs) l
+    RETURNING hash INTO v_hash;
     UPDATE ledger.lane SET last_id = p_last_id, last_batch = p_lane.last_batch, last_hash = v_hash, partitioned_to = p_lane.partitioned_to
      WHERE lane = p_lane.lane;
 END $$;

@@ -23,6 +23,8 @@ DECLARE
     v_base bigint;
     v_accounts bigint[];
     v_stray bigint;
+    v_in_order boolean;
+    v_repeated boolean := false;
     v_unified int[];   -- operators of the unified settlement mode
     v_types int[];     -- the card types, and their limits
     v_max_txn bigint[];
@@ -39,7 +41,6 @@ DECLARE
     v_holds boolean;
     v_quarantine boolean;
     v_answer record;
-    v_bytes bytea;
     v_count int;
 BEGIN
     ASSERT v_rows = ALL (ARRAY[cardinality(p_terminal), cardinality(p_seq), cardinality(p_card), cardinality(p_merchant),
@@ -52,14 +53,14 @@ BEGIN
     v_today := (v_now AT TIME ZONE 'UTC')::date;
 
     -- What is small and the same for all rows is read once a call, not joined row by row.
-    v_unified := ARRAY(SELECT operator_id FROM ledger.issuer WHERE unified);
-    SELECT array_agg(card_type_id), array_agg(limit_txn_fen), array_agg(limit_meal_fen), array_agg(limit_day_fen), array_agg(limit_balance_fen)
-      INTO v_types, v_max_txn, v_max_meal, v_max_day, v_max_balance FROM ledger.card_type;
+    SELECT array_agg(card_type_id), array_agg(limit_txn_fen), array_agg(limit_meal_fen), array_agg(limit_day_fen), array_agg(limit_balance_fen),
+           ARRAY(SELECT operator_id FROM ledger.issuer WHERE unified)
+      INTO v_types, v_max_txn, v_max_meal, v_max_day, v_max_balance, v_unified FROM ledger.card_type;
 
     -- 1 Find, by index, all that a row needs, and decide. OFFSET 0 keeps each level's columns from being computed again above it.
     --   Eight ids are set aside per row, so that an id follows from the row's place.
     SELECT array_agg(ord), array_agg(code), array_agg(coalesce(balance, 0)), array_agg(coalesce(transfer, 0)), array_agg(field),
-           array_agg(account_no) FILTER (WHERE account_no IS NOT NULL),
+           array_agg(account_no),
            max(account_no) FILTER (WHERE account_no / 10000000000 % 100 <> p_lane),
            array_agg(ROW(terminal, seq, card, amount, merchant, orig_terminal, orig_seq, transfer, balance, occurred, v_today,
                          is_reversal, op, code, legs, meal, 0, p_lane)::ledger.posting_key) FILTER (WHERE NOT known AND NOT special),
@@ -214,11 +215,14 @@ BEGIN
         o_code := '{}'; o_balance := '{}'; o_transfer := '{}'; o_field := '{}';
         RETURN;
     END IF;
-    ASSERT v_ord = ARRAY(SELECT generate_series(1::bigint, v_rows)), 'answers out of order';
     ASSERT v_stray IS NULL, 'account of another lane: ' || v_stray;
-    IF (SELECT count(DISTINCT a) FROM unnest(v_accounts) a) < coalesce(cardinality(v_accounts), 0)
-       OR (SELECT count(DISTINCT hashint8extended(t, s)) FROM unnest(p_terminal, p_seq) k(t, s)) < v_rows THEN
-        -- one account or one key twice: nothing is written yet, take the rows in turns
+    IF v_rows > 1 THEN
+        SELECT bool_and(ord = place), count(DISTINCT account) < count(account) OR count(DISTINCT hashint8extended(terminal, seq)) < v_rows
+          INTO v_in_order, v_repeated
+          FROM unnest(v_ord, v_accounts, p_terminal, p_seq) WITH ORDINALITY q(ord, account, terminal, seq, place);
+        ASSERT v_in_order, 'answers out of order';
+    END IF;
+    IF v_repeated THEN -- one account or one key twice: nothing is written yet, take the rows in turns
         SELECT * INTO o_code, o_balance, o_transfer, o_field
           FROM ledger.post_in_turns(p_lane, p_op, p_terminal, p_seq, p_card, p_merchant, p_unit, p_purse_order, p_amount, p_occurred_us,
                                     p_business_date, p_meal, p_orig_terminal, p_orig_seq, p_precheck);
@@ -271,12 +275,9 @@ BEGIN
         END LOOP;
     END IF;
 
-    -- 3 Chain the batch. Where the first legs are all there is, their bytes need not be read back.
-    IF v_extra IS NULL AND v_special IS NULL THEN
-        IF v_legs IS NULL THEN
-            RETURN;
-        END IF;
-        SELECT string_agg(record_send(l), ''::bytea) INTO v_bytes FROM unnest(v_legs) l;
+    -- 3 Chain the batch. Where the first legs are all there is, they need not be read back.
+    IF v_legs IS NULL AND v_extra IS NULL AND v_special IS NULL THEN
+        RETURN;
     END IF;
-    PERFORM ledger.seal_batch(v_lane, v_base + v_rows * 8 - 1, cardinality(v_legs), v_bytes);
+    PERFORM ledger.chain_batch(v_lane, v_base + v_rows * 8 - 1, CASE WHEN v_extra IS NULL AND v_special IS NULL THEN v_legs END);
 END $$;

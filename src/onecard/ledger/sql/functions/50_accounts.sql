@@ -46,7 +46,7 @@ BEGIN
     DELETE FROM ledger.opening_row WHERE job = p_job AND lane = p_lane AND account_no <= v_to;
 
     v_last := v_lane.last_id + (o_opened + 1) * 2;
-    PERFORM ledger.seal_batch(v_lane, v_last);
+    PERFORM ledger.chain_batch(v_lane, v_last);
     o_more := EXISTS (SELECT FROM ledger.opening_row WHERE job = p_job AND lane = p_lane);
 END $$;
 

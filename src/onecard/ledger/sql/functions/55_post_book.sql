@@ -34,6 +34,6 @@ BEGIN
         SELECT o_transfer[n], p_debit[n], p_credit[n], p_amount[n], p_key_terminal, p_key_seq[n], v_lane.last_batch, now(), p_business_date, 99,
                p_kind[n]
           FROM generate_series(1, v_rows) n WHERE NOT v_known[n];
-        PERFORM ledger.seal_batch(v_lane, v_lane.last_id + v_rows);
+        PERFORM ledger.chain_batch(v_lane, v_lane.last_id + v_rows);
     END IF;
 END $$;

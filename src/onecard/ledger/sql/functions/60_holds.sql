@@ -25,7 +25,7 @@ BEGIN
         UPDATE ledger.hold SET state = 4 WHERE lane = p_lane AND transfer_id = v_hold.transfer_id;
     END LOOP;
     IF v_count > 0 THEN
-        PERFORM ledger.seal_batch(v_lane, v_lane.last_id + v_count);
+        PERFORM ledger.chain_batch(v_lane, v_lane.last_id + v_count);
     END IF;
     RETURN v_count;
 END $$;

@@ -11,8 +11,8 @@ BEGIN
     END IF;
     GRANT USAGE ON SCHEMA ledger TO onecard_app;
     GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO onecard_app;
-    -- Kept in step by the directory's own triggers, which run as whoever changes the directory.
-    GRANT INSERT, UPDATE ON ledger.issuer, ledger.card_type, ledger.book_account TO onecard_app;
+    -- Kept in step by the directory's own triggers, which run as the owner: settlement modes and limits decide over money.
+    REVOKE INSERT, UPDATE, DELETE ON ledger.issuer, ledger.card_type, ledger.book_account FROM onecard_app;
     GRANT INSERT ON ledger.opening_row TO onecard_app;
     GRANT UPDATE (hold_ttl) ON ledger.parameter TO onecard_app;
     GRANT UPDATE (resolved_at, reason) ON ledger.quarantine TO onecard_app;
