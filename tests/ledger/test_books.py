@@ -198,7 +198,7 @@ def test_book_account_numbers_are_told_apart_from_purses() -> None:
 
 def test_book_accounts_have_names(town: Town) -> None:
     for name in ("食堂", "第一食堂"):
-        name_book_account(town.app, SHOP, name=name)
+        name_book_account(town.admin, SHOP, name=name)
     assert town.app.execute("SELECT name FROM ledger.book_account WHERE id = %s", (SHOP,)).fetchone() == ("第一食堂",)
 
 
