@@ -1,8 +1,9 @@
 """The chaos run: a small city under load whose application server, gateway and PostgreSQL are killed with -9 at random.
 
 Terminals retry and reverse as real ones do and keep receipts of what they were told (`receipts.py`). At the end all is left
-to come up again, what the terminals still owe is settled, and receipts are compared with the journal. Everything random comes from the
-seed; what the operating system does in between does not: a seed repeats the plan of a run, not its every step.
+to come up again, what the terminals still owe is settled, and receipts are compared with the journal. Everything random
+comes from the seed; what the operating system does in between does not: a seed repeats the plan of a run, not its every
+step.
 """
 
 import asyncio

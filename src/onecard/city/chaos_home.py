@@ -41,5 +41,6 @@ def run_chaos(console: Console, *, seed: int, seconds: int, keep: bool) -> bool:
     for problem in problems:
         console.print(f"[red]{problem}[/]", soft_wrap=True)
     if not problems:
-        console.print("[green]每笔均与回单一致，审计无误 every record agrees with its receipt, the auditor is content[/]")
+        verdict = "每笔均与回单一致，审计无误 every record agrees with its receipt, the auditor is content"
+        console.print(f"[green]{verdict}[/]", soft_wrap=True)
     return not problems
