@@ -1,7 +1,7 @@
 """One migrated database for a file of tests: each test opens accounts of its own, the auditor looks at all of it at the end."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,15 @@ class Shared:
     owner: psycopg.Connection[Any]
     numbers: Numbers
 
+    @staticmethod
+    @contextmanager
+    def of(database: TestDatabase) -> "Iterator[Shared]":
+        with (
+            psycopg.connect(database.app_dsn, autocommit=True) as app,
+            psycopg.connect(database.owner_dsn, autocommit=True) as owner,
+        ):
+            yield Shared(database, app, owner, Numbers())
+
     def bank(self) -> Bank:
         return Bank(self.database, self.app, self.owner, self.numbers)
 
@@ -29,16 +38,12 @@ class Shared:
 @pytest.fixture(scope="module")
 def shared(postgres: TestServer) -> Iterator[Shared]:
     """The file's database. Whatever its tests did, the auditor has to be content in the end, before and after a checkpoint."""
-    with (
-        cloned_database(postgres) as database,
-        psycopg.connect(database.app_dsn, autocommit=True) as app,
-        psycopg.connect(database.owner_dsn, autocommit=True) as owner,
-    ):
-        yield Shared(database, app, owner, Numbers())
+    with cloned_database(postgres) as database, Shared.of(database) as made:
+        yield made
         for _ in range(2):
-            report = audit.run(app, full=True)
+            report = audit.run(made.app, full=True)
             assert report.ok, report.first_failure
-            checkpoint(app)
+            checkpoint(made.app)
 
 
 @pytest.fixture

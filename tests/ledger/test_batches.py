@@ -1,19 +1,23 @@
 """Batches: rows decided one by one and answered in order, one account's in turns; and plans that go by index at any size."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from onecard.kernel.codes import Result
+from onecard.kernel.codes import Operation, Result
 from onecard.kernel.numbers import build_account_no, build_card_no
+from onecard.ledger import audit
 from onecard.ledger.accounts import BookKind, book_id
 from onecard.ledger.balances import book_balance, statement
+from onecard.ledger.ids import id_at, id_time
 from onecard.ledger.opening import AccountRow, open_accounts
 from onecard.ledger.posting import PostingColumns, post_sync
 from tests.ledger.bank import Account, Bank, Record, columns, post_on
 from tests.ledger.conftest import Shared
+from tests.support.postgres import TestServer, cloned_database
 
 
 def test_rows_are_decided_one_by_one_and_answered_in_the_order_given(bank: Bank) -> None:
@@ -84,6 +88,25 @@ def test_columns_of_unequal_length_are_a_mistake_of_the_caller(bank: Bank) -> No
         post_sync(bank.app, 1, broken)
 
 
+@pytest.mark.parametrize("op", [-1, 0, Operation.BALANCE, 11])
+def test_what_is_no_posting_operation_is_a_mistake_of_the_caller(bank: Bank, op: int) -> None:
+    account, other = bank.account(), bank.account()
+    paid = bank.posted(bank.purchase(account, 100))
+    with bank.nothing_moves(), pytest.raises(psycopg.errors.AssertFailure, match="operation"):
+        bank.post_all(bank.purchase(other, 1), bank.follow(op, paid, 100))
+
+
+@pytest.mark.parametrize(("column", "value"), [("amount", 2**63 - 1), ("occurred_us", -(2**63)), ("business_date", 2**40)])
+def test_numbers_beyond_all_reason_stop_the_batch_and_move_nothing(bank: Bank, column: str, value: int) -> None:
+    """The edges refuse them record by record; what gets past is not posted in part."""
+    accounts = [bank.account(card_type=bank.card_type(day=10_000)) for _ in range(2)]
+    bank.posted(bank.purchase(accounts[1], 1))
+    batch = columns(bank.purchase(account, 1) for account in accounts)
+    getattr(batch, column)[1] = value
+    with bank.nothing_moves(), pytest.raises(psycopg.DataError):
+        post_sync(bank.app, 1, batch)
+
+
 def test_a_batch_of_nothing_is_answered_with_nothing(bank: Bank) -> None:
     with bank.nothing_moves():
         assert len(post_sync(bank.app, 1, PostingColumns())) == 0
@@ -95,6 +118,32 @@ def test_a_batch_that_is_rolled_back_was_never_there(bank: Bank) -> None:
     with bank.nothing_moves(), bank.app.transaction(force_rollback=True):
         assert post_on(bank.app, record)[0].balance == 600
     assert bank.post(record).balance == 600
+
+
+# Months: a batch does not end where a partition does.
+
+
+def test_a_batch_over_the_end_of_a_month_lies_in_two_partitions(postgres: TestServer) -> None:
+    with cloned_database(postgres) as database, Shared.of(database) as shared:
+        bank = shared.bank()
+        accounts = [bank.account(1_000) for _ in range(6)]
+        midnight = datetime(2031, 3, 1, tzinfo=UTC)
+        shared.owner.execute("UPDATE ledger.lane SET last_id = %s WHERE lane = 1", (id_at(midnight) - 21,))  # eight ids a row
+        records = [bank.purchase(account, 100) for account in accounts]
+        answers = bank.post_all(*records)
+        assert [a.transfer - id_at(midnight) for a in answers] == [-20, -12, -4, 4, 12, 20]
+        assert [(id_time(a.transfer) < midnight) for a in answers] == [True] * 3 + [False] * 3
+        found = bank.rows("SELECT tableoid::regclass::text, count(*) FROM ledger.transfer WHERE kind = 1 GROUP BY 1 ORDER BY 1")
+        assert found == [("ledger.transfer_2031m02", 3), ("ledger.transfer_2031m03", 3)]
+        assert [bank.post(record) for record in records] == answers
+        bank.posted(bank.refund(records[0], 40))
+        bank.posted(bank.reversal(records[5]))
+        statement_of = statement(bank.app, accounts[0].account_no)
+        assert [line.amount_fen for line in statement_of] == [40, -100, 1_000]
+        assert statement(bank.app, accounts[0].account_no, as_of=midnight - timedelta(milliseconds=1))[0].balance_fen == 900
+        assert bank.takings() == 600 - 40 - 100
+        report = audit.run(bank.app)
+        assert report.ok, report.first_failure
 
 
 _OPERATOR = 1_000_000  # of the many accounts; its card type has the same number

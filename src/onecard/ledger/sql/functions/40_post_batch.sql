@@ -47,6 +47,7 @@ BEGIN
                                cardinality(p_unit), cardinality(p_purse_order), cardinality(p_amount), cardinality(p_occurred_us),
                                cardinality(p_business_date), cardinality(p_meal), cardinality(p_orig_terminal),
                                cardinality(p_orig_seq), cardinality(p_precheck)]), 'arrays of unequal length';
+    ASSERT 1 <= ALL (p_op) AND 9 >= ALL (p_op), 'not an operation that posts';
     v_lane := ledger.lock_lane(p_lane);
     v_base := v_lane.last_id + 1;
     v_now := clock_timestamp();
