@@ -11,15 +11,18 @@ from psycopg.rows import class_row
 from onecard.kernel.numbers import account_lane
 from onecard.ledger.ids import id_at
 
-# The chain of each purse is walked back from its newest transfer: no index on purses is kept for this (docs/adr).
+# The chain of each purse is walked back from its newest transfer: no index on purses is kept for this (docs/adr). LIMIT 1 has
+# each step look up one row, whatever the planner thinks of the table.
 _STATEMENT = """
 WITH RECURSIVE chain AS (
     SELECT p.unit_id, t.*, 1 AS step
-      FROM ledger.purse p JOIN ledger.transfer t ON t.lane = %(lane)s AND t.id = p.last_transfer_id
+      FROM ledger.purse p
+     CROSS JOIN LATERAL (SELECT * FROM ledger.transfer q WHERE q.lane = %(lane)s AND q.id = p.last_transfer_id LIMIT 1) t
      WHERE p.account_no = %(account)s AND (%(unit)s::int IS NULL OR p.unit_id = %(unit)s)
      UNION ALL
     SELECT c.unit_id, t.*, c.step + (c.id < %(before)s)::int
-      FROM chain c JOIN ledger.transfer t ON t.lane = %(lane)s AND t.id = c.prev_id
+      FROM chain c
+     CROSS JOIN LATERAL (SELECT * FROM ledger.transfer q WHERE q.lane = %(lane)s AND q.id = c.prev_id LIMIT 1) t
      WHERE c.step + (c.id < %(before)s)::int <= %(limit)s
 )
 SELECT id AS transfer_id, ledger.id_time(id) AS posted_at, kind, unit_id,
