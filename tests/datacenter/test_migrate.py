@@ -9,6 +9,7 @@ import pytest
 
 from onecard.datacenter.migrate import is_current, migrate
 from onecard.kernel.errors import Unavailable
+from onecard.ledger.sql import function_files
 from tests.support.postgres import TestDatabase, TestServer, empty_database
 from tests.support.releases import dump, load, schema_of
 
@@ -28,6 +29,24 @@ def test_functions_come_back_as_the_program_has_them(database: TestDatabase) -> 
     before = schema_of(database.owner_dsn)
     with psycopg.connect(database.owner_dsn) as connection:
         connection.execute("ALTER FUNCTION ledger.id_time COST 12345")
+    assert schema_of(database.owner_dsn) != before
+    migrate(database.owner_dsn)
+    assert schema_of(database.owner_dsn) == before
+
+
+def test_functions_that_no_file_has_any_more_are_gone(
+    database: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = schema_of(database.owner_dsn)
+    files = function_files()
+    old = tmp_path / "05_old.sql"
+    old.write_text(
+        "CREATE OR REPLACE FUNCTION ledger.id_time(p_id bigint, p_old int) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        "CREATE OR REPLACE FUNCTION ledger.of_an_old_release() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+    )
+    with monkeypatch.context() as earlier_release:
+        earlier_release.setattr("onecard.ledger.sql.function_files", lambda: [old, *files])
+        migrate(database.owner_dsn)
     assert schema_of(database.owner_dsn) != before
     migrate(database.owner_dsn)
     assert schema_of(database.owner_dsn) == before

@@ -16,6 +16,9 @@ from onecard.kernel.errors import Unavailable
 _ADVISORY_LOCK = 0x6F6E6563617264  # "onecard"
 _OLDEST_SERVER, _NEWEST_SERVER = 15, 18
 
+_LEDGER_FUNCTIONS = "SELECT oid::regprocedure::text, xmin::text FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace"
+_GRANTS = "90_"
+
 Progress = Callable[[str], None]
 
 
@@ -102,7 +105,22 @@ def _refuse_newer_database(executor: Any) -> None:
 
 
 def _apply_functions(connection: "psycopg.Connection[Any]") -> None:
+    """Every function as its file has it, and none that no file has any more: an old overload would still be called.
+
+    Which functions the files made is written down, so that those a migration made in the same schema are left alone.
+    """
     from onecard.ledger.sql import function_files
 
+    made: set[str] = set()
     for file in function_files():
+        before = dict(connection.execute(_LEDGER_FUNCTIONS).fetchall())
         connection.execute(file.read_text(encoding="utf-8").encode())
+        if not file.name.startswith(_GRANTS):  # what a grant touches it has not made
+            # CREATE OR REPLACE writes the catalogue's row anew, also where nothing differs.
+            after = dict(connection.execute(_LEDGER_FUNCTIONS).fetchall())
+            made |= {signature for signature, version in after.items() if before.get(signature) != version}
+    written_down = {str(signature) for (signature,) in connection.execute("SELECT signature FROM datacenter_function").fetchall()}
+    for signature in sorted(written_down - made):
+        connection.execute(f"DROP ROUTINE IF EXISTS {signature}".encode())
+    connection.execute("DELETE FROM datacenter_function WHERE signature <> ALL (%s)", (sorted(made),))
+    connection.execute("INSERT INTO datacenter_function SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING", (sorted(made),))

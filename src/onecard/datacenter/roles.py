@@ -13,7 +13,7 @@ from onecard.kernel.errors import Unavailable
 
 OWNER = "onecard_owner"
 APPLICATION = "onecard_app"
-_SYSTEM_TABLES = ("django_migrations",)  # the application may read them only
+_SYSTEM_TABLES = ("django_migrations", "datacenter_function")  # the application may read them only
 
 type_connection = psycopg.Connection[Any]
 

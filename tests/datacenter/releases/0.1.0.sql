@@ -112,6 +112,58 @@ BEGIN
                          WHERE t.debit = a.id AND t.debit < 1000000000000 AND t.id > v_first AND t.id > v_from[t.lane + 1]), 0))::bigint
       FROM unnest(p_accounts) a(id) WHERE a.id < 1000000000000;
 END $$;
+SET default_tablespace = '';
+SET default_table_access_method = heap;
+CREATE TABLE ledger.lane (
+    lane smallint NOT NULL,
+    last_id bigint DEFAULT 0 NOT NULL,
+    last_batch bigint DEFAULT 0 NOT NULL,
+    partitioned_to bigint DEFAULT 0 NOT NULL,
+    last_hash bytea NOT NULL
+)
+WITH (fillfactor='10');
+CREATE TABLE ledger.transfer (
+    id bigint NOT NULL,
+    debit bigint NOT NULL,
+    credit bigint NOT NULL,
+    amount_fen bigint NOT NULL,
+    balance_after bigint,
+    prev_id bigint,
+    terminal_id bigint NOT NULL,
+    terminal_seq bigint NOT NULL,
+    card_no bigint,
+    account_no bigint,
+    link_id bigint,
+    orig_id bigint,
+    batch_no bigint NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    business_date date NOT NULL,
+    issuer_operator integer,
+    lane smallint NOT NULL,
+    kind smallint NOT NULL,
+    CONSTRAINT transfer_check CHECK (((amount_fen > 0) OR ((amount_fen = 0) AND (kind = ANY (ARRAY[2, 7, 9, 10]))))),
+    CONSTRAINT transfer_check1 CHECK ((debit <> credit))
+)
+PARTITION BY RANGE (id);
+CREATE FUNCTION ledger.chain_batch(p_lane ledger.lane, p_last_id bigint, p_legs ledger.transfer[] DEFAULT NULL::ledger.transfer[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE v_hash bytea;
+BEGIN
+    IF p_legs IS NULL THEN
+        p_legs := ARRAY(SELECT t FROM ledger.transfer t WHERE t.lane = p_lane.lane AND t.id > p_lane.last_id AND t.id <= p_last_id ORDER BY t.id);
+        IF cardinality(p_legs) = 0 THEN
+            RETURN; -- nothing moved: no link in the chain
+        END IF;
+    END IF;
+    INSERT INTO ledger.posting_batch (batch_no, first_id, last_id, posted_at, row_count, lane, hash)
+    SELECT p_lane.last_batch, p_lane.last_id + 1, p_last_id, clock_timestamp(), count(*), p_lane.lane,
+           sha256(p_lane.last_hash || int8send(p_lane.last_batch) || string_agg(record_send(l), ''::bytea)) FROM unnest(p_legs) l
+    RETURNING hash INTO v_hash;
+    UPDATE ledger.lane SET last_id = p_last_id, last_batch = p_lane.last_batch, last_hash = v_hash, partitioned_to = p_lane.partitioned_to
+     WHERE lane = p_lane.lane;
+END $$;
 CREATE FUNCTION ledger.change_debt(p_account bigint, p_delta bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -158,8 +210,6 @@ BEGIN
     SELECT count(*) INTO v_count FROM written;
     RETURN v_count;
 END $$;
-SET default_tablespace = '';
-SET default_table_access_method = heap;
 CREATE TABLE ledger.posting_key (
     terminal_id bigint NOT NULL,
     terminal_seq bigint NOT NULL,
@@ -180,29 +230,6 @@ CREATE TABLE ledger.posting_key (
     state smallint DEFAULT 0 NOT NULL,
     lane smallint NOT NULL
 );
-CREATE TABLE ledger.transfer (
-    id bigint NOT NULL,
-    debit bigint NOT NULL,
-    credit bigint NOT NULL,
-    amount_fen bigint NOT NULL,
-    balance_after bigint,
-    prev_id bigint,
-    terminal_id bigint NOT NULL,
-    terminal_seq bigint NOT NULL,
-    card_no bigint,
-    account_no bigint,
-    link_id bigint,
-    orig_id bigint,
-    batch_no bigint NOT NULL,
-    occurred_at timestamp with time zone NOT NULL,
-    business_date date NOT NULL,
-    issuer_operator integer,
-    lane smallint NOT NULL,
-    kind smallint NOT NULL,
-    CONSTRAINT transfer_check CHECK (((amount_fen > 0) OR ((amount_fen = 0) AND (kind = ANY (ARRAY[2, 7, 9, 10]))))),
-    CONSTRAINT transfer_check1 CHECK ((debit <> credit))
-)
-PARTITION BY RANGE (id);
 CREATE FUNCTION ledger.close_original(p_lane smallint, p_op smallint, p_key ledger.posting_key, p_amount bigint, p_legs ledger.transfer[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -285,7 +312,7 @@ BEGIN
         UPDATE ledger.hold SET state = 4 WHERE lane = p_lane AND transfer_id = v_hold.transfer_id;
     END LOOP;
     IF v_count > 0 THEN
-        PERFORM ledger.seal_batch(v_lane, v_lane.last_id + v_count);
+        PERFORM ledger.chain_batch(v_lane, v_lane.last_id + v_count);
     END IF;
     RETURN v_count;
 END $$;
@@ -323,14 +350,6 @@ BEGIN
     END IF;
     RETURN v_account;
 END $$;
-CREATE TABLE ledger.lane (
-    lane smallint NOT NULL,
-    last_id bigint DEFAULT 0 NOT NULL,
-    last_batch bigint DEFAULT 0 NOT NULL,
-    partitioned_to bigint DEFAULT 0 NOT NULL,
-    last_hash bytea NOT NULL
-)
-WITH (fillfactor='10');
 CREATE FUNCTION ledger.lock_lane(p_lane smallint) RETURNS ledger.lane
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -418,7 +437,7 @@ BEGIN
      ORDER BY account_no, purse;
     DELETE FROM ledger.opening_row WHERE job = p_job AND lane = p_lane AND account_no <= v_to;
     v_last := v_lane.last_id + (o_opened + 1) * 2;
-    PERFORM ledger.seal_batch(v_lane, v_last);
+    PERFORM ledger.chain_batch(v_lane, v_last);
     o_more := EXISTS (SELECT FROM ledger.opening_row WHERE job = p_job AND lane = p_lane);
 END $$;
 CREATE FUNCTION ledger.partitioned_to(p_id bigint) RETURNS bigint
@@ -586,6 +605,8 @@ DECLARE
     v_base bigint;
     v_accounts bigint[];
     v_stray bigint;
+    v_in_order boolean;
+    v_repeated boolean := false;
     v_unified int[];   -- operators of the unified settlement mode
     v_types int[];     -- the card types, and their limits
     v_max_txn bigint[];
@@ -602,25 +623,25 @@ DECLARE
     v_holds boolean;
     v_quarantine boolean;
     v_answer record;
-    v_bytes bytea;
     v_count int;
 BEGIN
     ASSERT v_rows = ALL (ARRAY[cardinality(p_terminal), cardinality(p_seq), cardinality(p_card), cardinality(p_merchant),
                                cardinality(p_unit), cardinality(p_purse_order), cardinality(p_amount), cardinality(p_occurred_us),
                                cardinality(p_business_date), cardinality(p_meal), cardinality(p_orig_terminal),
                                cardinality(p_orig_seq), cardinality(p_precheck)]), 'arrays of unequal length';
+    ASSERT 1 <= ALL (p_op) AND 9 >= ALL (p_op), 'not an operation that posts';
     v_lane := ledger.lock_lane(p_lane);
     v_base := v_lane.last_id + 1;
     v_now := clock_timestamp();
     v_today := (v_now AT TIME ZONE 'UTC')::date;
     -- What is small and the same for all rows is read once a call, not joined row by row.
-    v_unified := ARRAY(SELECT operator_id FROM ledger.issuer WHERE unified);
-    SELECT array_agg(card_type_id), array_agg(limit_txn_fen), array_agg(limit_meal_fen), array_agg(limit_day_fen), array_agg(limit_balance_fen)
-      INTO v_types, v_max_txn, v_max_meal, v_max_day, v_max_balance FROM ledger.card_type;
+    SELECT array_agg(card_type_id), array_agg(limit_txn_fen), array_agg(limit_meal_fen), array_agg(limit_day_fen), array_agg(limit_balance_fen),
+           ARRAY(SELECT operator_id FROM ledger.issuer WHERE unified)
+      INTO v_types, v_max_txn, v_max_meal, v_max_day, v_max_balance, v_unified FROM ledger.card_type;
     -- 1 Find, by index, all that a row needs, and decide. OFFSET 0 keeps each level's columns from being computed again above it.
     --   Eight ids are set aside per row, so that an id follows from the row's place.
     SELECT array_agg(ord), array_agg(code), array_agg(coalesce(balance, 0)), array_agg(coalesce(transfer, 0)), array_agg(field),
-           array_agg(account_no) FILTER (WHERE account_no IS NOT NULL),
+           array_agg(account_no),
            max(account_no) FILTER (WHERE account_no / 10000000000 % 100 <> p_lane),
            array_agg(ROW(terminal, seq, card, amount, merchant, orig_terminal, orig_seq, transfer, balance, occurred, v_today,
                          is_reversal, op, code, legs, meal, 0, p_lane)::ledger.posting_key) FILTER (WHERE NOT known AND NOT special),
@@ -774,11 +795,14 @@ BEGIN
         o_code := '{}'; o_balance := '{}'; o_transfer := '{}'; o_field := '{}';
         RETURN;
     END IF;
-    ASSERT v_ord = ARRAY(SELECT generate_series(1::bigint, v_rows)), 'answers out of order';
     ASSERT v_stray IS NULL, 'account of another lane: ' || v_stray;
-    IF (SELECT count(DISTINCT a) FROM unnest(v_accounts) a) < coalesce(cardinality(v_accounts), 0)
-       OR (SELECT count(DISTINCT hashint8extended(t, s)) FROM unnest(p_terminal, p_seq) k(t, s)) < v_rows THEN
-        -- one account or one key twice: nothing is written yet, take the rows in turns
+    IF v_rows > 1 THEN
+        SELECT bool_and(ord = place), count(DISTINCT account) < count(account) OR count(DISTINCT hashint8extended(terminal, seq)) < v_rows
+          INTO v_in_order, v_repeated
+          FROM unnest(v_ord, v_accounts, p_terminal, p_seq) WITH ORDINALITY q(ord, account, terminal, seq, place);
+        ASSERT v_in_order, 'answers out of order';
+    END IF;
+    IF v_repeated THEN -- one account or one key twice: nothing is written yet, take the rows in turns
         SELECT * INTO o_code, o_balance, o_transfer, o_field
           FROM ledger.post_in_turns(p_lane, p_op, p_terminal, p_seq, p_card, p_merchant, p_unit, p_purse_order, p_amount, p_occurred_us,
                                     p_business_date, p_meal, p_orig_terminal, p_orig_seq, p_precheck);
@@ -829,14 +853,11 @@ BEGIN
             o_transfer[v_count] := coalesce(v_answer.o_transfer, 0);
         END LOOP;
     END IF;
-    -- 3 Chain the batch. Where the first legs are all there is, their bytes need not be read back.
-    IF v_extra IS NULL AND v_special IS NULL THEN
-        IF v_legs IS NULL THEN
-            RETURN;
-        END IF;
-        SELECT string_agg(record_send(l), ''::bytea) INTO v_bytes FROM unnest(v_legs) l;
+    -- 3 Chain the batch. Where the first legs are all there is, they need not be read back.
+    IF v_legs IS NULL AND v_extra IS NULL AND v_special IS NULL THEN
+        RETURN;
     END IF;
-    PERFORM ledger.seal_batch(v_lane, v_base + v_rows * 8 - 1, cardinality(v_legs), v_bytes);
+    PERFORM ledger.chain_batch(v_lane, v_base + v_rows * 8 - 1, CASE WHEN v_extra IS NULL AND v_special IS NULL THEN v_legs END);
 END $$;
 CREATE FUNCTION ledger.post_book(p_key_terminal bigint, p_key_seq bigint[], p_kind bigint[], p_debit bigint[], p_credit bigint[], p_amount bigint[], p_business_date date, OUT o_code bigint[], OUT o_transfer bigint[]) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -875,7 +896,7 @@ BEGIN
         SELECT o_transfer[n], p_debit[n], p_credit[n], p_amount[n], p_key_terminal, p_key_seq[n], v_lane.last_batch, now(), p_business_date, 99,
                p_kind[n]
           FROM generate_series(1, v_rows) n WHERE NOT v_known[n];
-        PERFORM ledger.seal_batch(v_lane, v_lane.last_id + v_rows);
+        PERFORM ledger.chain_batch(v_lane, v_lane.last_id + v_rows);
     END IF;
 END $$;
 CREATE FUNCTION ledger.post_extra_legs(p_lane smallint, p_batch bigint, p_rows ledger.extra_legs[]) RETURNS void
@@ -1045,25 +1066,6 @@ BEGIN
     RAISE EXCEPTION '只许追加，不许% / append only: % on %.% refused', TG_OP, TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation';
 END $$;
-CREATE FUNCTION ledger.seal_batch(p_lane ledger.lane, p_last_id bigint, p_rows integer DEFAULT NULL::integer, p_bytes bytea DEFAULT NULL::bytea) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE v_hash bytea;
-BEGIN
-    IF p_bytes IS NULL THEN
-        SELECT count(*), string_agg(record_send(t), ''::bytea ORDER BY t.id) INTO p_rows, p_bytes
-          FROM ledger.transfer t WHERE t.lane = p_lane.lane AND t.id > p_lane.last_id AND t.id <= p_last_id;
-        IF p_rows = 0 THEN
-            RETURN; -- nothing moved: no link in the chain
-        END IF;
-    END IF;
-    v_hash := sha256(p_lane.last_hash || int8send(p_lane.last_batch) || p_bytes);
-    INSERT INTO ledger.posting_batch (batch_no, first_id, last_id, posted_at, row_count, lane, hash)
-    VALUES (p_lane.last_batch, p_lane.last_id + 1, p_last_id, clock_timestamp(), p_rows, p_lane.lane, v_hash);
-    UPDATE ledger.lane SET last_id = p_last_id, last_batch = p_lane.last_batch, last_hash = v_hash, partitioned_to = p_lane.partitioned_to
-     WHERE lane = p_lane.lane;
-END $$;
 CREATE FUNCTION ledger.set_account_status(p_account bigint, p_status integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1109,8 +1111,8 @@ CREATE FUNCTION ledger.undone_fen(p_lane smallint, p_id bigint) RETURNS bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     SELECT coalesce(sum(x.amount_fen - coalesce((SELECT sum(y.amount_fen) FROM ledger.transfer y
-                                                  WHERE y.orig_id = x.id AND y.lane = p_lane AND y.id > x.id), 0)), 0)::bigint
-      FROM ledger.transfer x WHERE x.orig_id = p_id AND x.lane = p_lane AND x.id > p_id
+                                                  WHERE y.orig_id = x.id AND y.lane + 0 = p_lane AND y.id > x.id), 0)), 0)::bigint
+      FROM ledger.transfer x WHERE x.orig_id = p_id AND x.lane + 0 = p_lane AND x.id > p_id
 $$;
 CREATE FUNCTION public.devices_check_terminal_line() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2061,6 +2063,9 @@ CREATE TABLE public.centre_staffaccount (
     user_id integer NOT NULL,
     password_must_change boolean NOT NULL
 );
+CREATE TABLE public.datacenter_function (
+    signature text NOT NULL
+);
 CREATE TABLE public.devices_gatewaystatus (
     gateway character varying(60) NOT NULL,
     reported_at timestamp with time zone NOT NULL,
@@ -3008,6 +3013,40 @@ COPY public.axes_accesslog (id, user_agent, ip_address, username, http_accept, p
 \.
 COPY public.centre_staffaccount (user_id, password_must_change) FROM stdin;
 \.
+COPY public.datacenter_function (signature) FROM stdin;
+ledger.add_card(bigint,bigint,integer,integer,date)
+ledger.add_purse(bigint,integer,bigint)
+ledger.audit_span(boolean)
+ledger.book_balances(bigint[])
+ledger.chain_batch(ledger.lane,bigint,ledger.transfer[])
+ledger.change_debt(bigint,bigint)
+ledger.checkpoint()
+ledger.close_original(smallint,smallint,ledger.posting_key,bigint,ledger.transfer[])
+ledger.ensure_partitions(integer,timestamp with time zone)
+ledger.expire_holds(smallint,integer)
+ledger.id_at(timestamp with time zone)
+ledger.id_time(bigint)
+ledger.lock_account(bigint)
+ledger.lock_lane(smallint)
+ledger.mark_audited(bigint[],bigint[],bigint[])
+ledger.open_account(bigint,bigint,integer,integer,bigint,integer,bigint,integer,bigint,integer,integer,date)
+ledger.open_accounts(bigint,smallint,integer)
+ledger.partitioned_to(bigint)
+ledger.plan_leg(integer,bigint,bigint,bigint,bigint)
+ledger.plan_special(smallint,ledger.posting_key,ledger.account,bigint,bigint,bigint,date)
+ledger.plan_undo(ledger.transfer,integer,bigint,bigint,integer,ledger.transfer[])
+ledger.post_batch(smallint,bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[])
+ledger.post_book(bigint,bigint[],bigint[],bigint[],bigint[],bigint[],date)
+ledger.post_extra_legs(smallint,bigint,ledger.extra_legs[])
+ledger.post_in_turns(smallint,bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[],bigint[])
+ledger.post_legs(ledger.transfer[],ledger.transfer,bigint,date,integer)
+ledger.post_special(ledger.lane,bigint,smallint,bigint,bigint,bigint,bigint,bigint,timestamp with time zone,date,bigint,bigint)
+ledger.refuse_change()
+ledger.set_account_status(bigint,integer)
+ledger.set_account_terms(bigint,bigint,integer,integer)
+ledger.set_card_status(bigint,integer,date)
+ledger.undone_fen(smallint,bigint)
+\.
 COPY public.devices_gatewaystatus (gateway, reported_at, online_lines, online_terminals, refused_handshakes, requests_per_second_milli, latency_p50_us, latency_p99_us) FROM stdin;
 \.
 COPY public.devices_line (id, kind, name, certificate_sha256, certificate_until, state, created_at, operator_id, unit_id) FROM stdin;
@@ -3070,103 +3109,104 @@ COPY public.django_content_type (id, app_label, model) FROM stdin;
 47	monitoring	livefigureunit
 \.
 COPY public.django_migrations (id, app, name, applied) FROM stdin;
-1	contenttypes	0001_initial	2026-11-22 19:42:14.237134+00
-2	auth	0001_initial	2026-11-22 19:42:14.285251+00
-3	admin	0001_initial	2026-11-22 19:42:14.334852+00
-4	admin	0002_logentry_remove_auto_add	2026-11-22 19:42:14.341317+00
-5	admin	0003_logentry_add_action_flag_choices	2026-11-22 19:42:14.346436+00
-6	auditlog	0001_initial	2026-11-22 19:42:14.372967+00
-7	auditlog	0002_auto_support_long_primary_keys	2026-11-22 19:42:14.397135+00
-8	auditlog	0003_logentry_remote_addr	2026-11-22 19:42:14.417032+00
-9	auditlog	0004_logentry_detailed_object_repr	2026-11-22 19:42:14.422334+00
-10	auditlog	0005_logentry_additional_data_verbose_name	2026-11-22 19:42:14.435054+00
-11	auditlog	0006_object_pk_index	2026-11-22 19:42:14.464321+00
-12	auditlog	0007_object_pk_type	2026-11-22 19:42:14.494265+00
-13	auditlog	0008_action_index	2026-11-22 19:42:14.537127+00
-14	auditlog	0009_alter_logentry_additional_data	2026-11-22 19:42:14.558338+00
-15	auditlog	0010_alter_logentry_timestamp	2026-11-22 19:42:14.585632+00
-16	auditlog	0011_logentry_serialized_data	2026-11-22 19:42:14.593295+00
-17	auditlog	0012_add_logentry_action_access	2026-11-22 19:42:14.599577+00
-18	auditlog	0013_alter_logentry_timestamp	2026-11-22 19:42:14.610615+00
-19	auditlog	0014_logentry_cid	2026-11-22 19:42:14.632963+00
-20	auditlog	0015_alter_logentry_changes	2026-11-22 19:42:14.662567+00
-21	auditlog	0016_logentry_remote_port	2026-11-22 19:42:14.676476+00
-22	auditlog	0017_add_actor_email	2026-11-22 19:42:14.684598+00
-23	contenttypes	0002_remove_content_type_name	2026-11-22 19:42:14.701356+00
-24	auth	0002_alter_permission_name_max_length	2026-11-22 19:42:14.706532+00
-25	auth	0003_alter_user_email_max_length	2026-11-22 19:42:14.71137+00
-26	auth	0004_alter_user_username_opts	2026-11-22 19:42:14.715528+00
-27	auth	0005_alter_user_last_login_null	2026-11-22 19:42:14.731909+00
-28	auth	0006_require_contenttypes_0002	2026-11-22 19:42:14.733852+00
-29	auth	0007_alter_validators_add_error_messages	2026-11-22 19:42:14.74615+00
-30	auth	0008_alter_user_username_max_length	2026-11-22 19:42:14.761626+00
-31	auth	0009_alter_user_last_name_max_length	2026-11-22 19:42:14.774215+00
-32	auth	0010_alter_group_name_max_length	2026-11-22 19:42:14.789438+00
-33	auth	0011_update_proxy_permissions	2026-11-22 19:42:14.796386+00
-34	auth	0012_alter_user_first_name_max_length	2026-11-22 19:42:14.811079+00
-35	axes	0001_initial	2026-11-22 19:42:14.823388+00
-36	axes	0002_auto_20151217_2044	2026-11-22 19:42:14.862306+00
-37	axes	0003_auto_20160322_0929	2026-11-22 19:42:14.883823+00
-38	axes	0004_auto_20181024_1538	2026-11-22 19:42:14.895069+00
-39	axes	0005_remove_accessattempt_trusted	2026-11-22 19:42:14.900067+00
-40	axes	0006_remove_accesslog_trusted	2026-11-22 19:42:14.902227+00
-41	axes	0007_alter_accessattempt_unique_together	2026-11-22 19:42:14.911146+00
-42	axes	0008_accessfailurelog	2026-11-22 19:42:14.926948+00
-43	axes	0009_add_session_hash	2026-11-22 19:42:14.935706+00
-44	axes	0010_accessattemptexpiration	2026-11-22 19:42:14.943303+00
-45	centre	0001_initial	2026-11-22 19:42:14.950379+00
-46	datacenter	0001_ledger	2026-11-22 19:42:14.979381+00
-47	operators	0001_initial	2026-11-22 19:42:15.331208+00
-48	operators	0002_triggers	2026-11-22 19:42:15.34663+00
-49	devices	0001_initial	2026-11-22 19:42:15.4898+00
-50	devices	0002_triggers	2026-11-22 19:42:15.499419+00
-51	monitoring	0001_initial	2026-11-22 19:42:15.54932+00
-52	people	0001_initial	2026-11-22 19:42:15.586629+00
-53	people	0002_triggers	2026-11-22 19:42:15.592216+00
-54	procrastinate	0001_initial	2026-11-22 19:42:15.605829+00
-55	procrastinate	0002_drop_started_at_column	2026-11-22 19:42:15.609602+00
-56	procrastinate	0003_drop_started_at_column	2026-11-22 19:42:15.61069+00
-57	procrastinate	0004_drop_procrastinate_version_table	2026-11-22 19:42:15.611802+00
-58	procrastinate	0005_fix_procrastinate_fetch_job	2026-11-22 19:42:15.61691+00
-59	procrastinate	0006_fix_trigger_status_events_insert	2026-11-22 19:42:15.620663+00
-60	procrastinate	0007_add_queueing_lock_column	2026-11-22 19:42:15.622208+00
-61	procrastinate	0008_close_fetch_job_race_condition	2026-11-22 19:42:15.626791+00
-62	procrastinate	0009_add_defer_job_function	2026-11-22 19:42:15.629345+00
-63	procrastinate	0010_add_procrastinate_periodic_defers	2026-11-22 19:42:15.637161+00
-64	procrastinate	0011_add_foreign_key_index	2026-11-22 19:42:15.638774+00
-65	procrastinate	0012_add_locks_to_periodic_defer	2026-11-22 19:42:15.64055+00
-66	procrastinate	0013_fix_procrastinate_defer_periodic_job	2026-11-22 19:42:15.646757+00
-67	procrastinate	0014_add_finish_job_and_retry_job_functions	2026-11-22 19:42:15.651527+00
-68	procrastinate	0015_add_trigger_on_job_deletion	2026-11-22 19:42:15.656458+00
-69	procrastinate	0016_delete_finished_jobs	2026-11-22 19:42:15.660808+00
-70	procrastinate	0017_add_checks_to_finish_job	2026-11-22 19:42:15.665261+00
-71	procrastinate	0018_add_checks_to_retry_job	2026-11-22 19:42:15.669097+00
-72	procrastinate	0019_fix_finish_job_compat_issue	2026-11-22 19:42:15.670861+00
-73	procrastinate	0020_add_index_on_procrastinate_jobs	2026-11-22 19:42:15.67455+00
-74	procrastinate	0021_add_kwargs_to_defer_periodic_job	2026-11-22 19:42:15.676912+00
-75	procrastinate	0022_null_locks_excluded	2026-11-22 19:42:15.678732+00
-76	procrastinate	0023_remove_old_finish_job_function	2026-11-22 19:42:15.679958+00
-77	procrastinate	0024_job_id_bigint	2026-11-22 19:42:15.683093+00
-78	procrastinate	0025_add_models	2026-11-22 19:42:15.690872+00
-79	procrastinate	0026_add_job_priority	2026-11-22 19:42:15.695814+00
-80	procrastinate	0027_add_periodic_job_priority	2026-11-22 19:42:15.697359+00
-81	procrastinate	0028_add_cancel_states	2026-11-22 19:42:15.705417+00
-82	procrastinate	0029_add_additional_params_to_retry_job	2026-11-22 19:42:15.70741+00
-83	procrastinate	0030_alter_procrastinateevent_options	2026-11-22 19:42:15.708922+00
-84	procrastinate	0031_add_indexes_for_fetch_job	2026-11-22 19:42:15.710849+00
-85	procrastinate	0032_pre_cancel_notification	2026-11-22 19:42:15.714859+00
-86	procrastinate	0033_post_cancel_notification	2026-11-22 19:42:15.727294+00
-87	procrastinate	0034_pre_add_heartbeat	2026-11-22 19:42:15.740183+00
-88	procrastinate	0035_post_add_heartbeat	2026-11-22 19:42:15.743238+00
-89	procrastinate	0036_add_worker_model	2026-11-22 19:42:15.749211+00
-90	procrastinate	0037_pre_batch_defer_jobs	2026-11-22 19:42:15.751458+00
-91	procrastinate	0038_post_batch_defer_jobs	2026-11-22 19:42:15.752577+00
-92	procrastinate	0039_pre_priority_lock_fetch_job	2026-11-22 19:42:15.755442+00
-93	procrastinate	0040_pre_retry_failed_job	2026-11-22 19:42:15.759284+00
-94	procrastinate	0041_post_retry_failed_job	2026-11-22 19:42:15.761846+00
-95	purses	0001_initial	2026-11-22 19:42:15.770301+00
-96	sessions	0001_initial	2026-11-22 19:42:15.777433+00
-97	settlement	0001_initial	2026-11-22 19:42:15.902475+00
+1	contenttypes	0001_initial	2026-11-22 20:04:15.471946+00
+2	auth	0001_initial	2026-11-22 20:04:15.598221+00
+3	admin	0001_initial	2026-11-22 20:04:15.638373+00
+4	admin	0002_logentry_remove_auto_add	2026-11-22 20:04:15.651316+00
+5	admin	0003_logentry_add_action_flag_choices	2026-11-22 20:04:15.65985+00
+6	auditlog	0001_initial	2026-11-22 20:04:15.724053+00
+7	auditlog	0002_auto_support_long_primary_keys	2026-11-22 20:04:15.756215+00
+8	auditlog	0003_logentry_remote_addr	2026-11-22 20:04:15.778565+00
+9	auditlog	0004_logentry_detailed_object_repr	2026-11-22 20:04:15.794366+00
+10	auditlog	0005_logentry_additional_data_verbose_name	2026-11-22 20:04:15.799086+00
+11	auditlog	0006_object_pk_index	2026-11-22 20:04:15.828028+00
+12	auditlog	0007_object_pk_type	2026-11-22 20:04:15.842138+00
+13	auditlog	0008_action_index	2026-11-22 20:04:15.86012+00
+14	auditlog	0009_alter_logentry_additional_data	2026-11-22 20:04:15.887446+00
+15	auditlog	0010_alter_logentry_timestamp	2026-11-22 20:04:15.90656+00
+16	auditlog	0011_logentry_serialized_data	2026-11-22 20:04:15.92338+00
+17	auditlog	0012_add_logentry_action_access	2026-11-22 20:04:15.942494+00
+18	auditlog	0013_alter_logentry_timestamp	2026-11-22 20:04:15.959239+00
+19	auditlog	0014_logentry_cid	2026-11-22 20:04:15.9878+00
+20	auditlog	0015_alter_logentry_changes	2026-11-22 20:04:16.035838+00
+21	auditlog	0016_logentry_remote_port	2026-11-22 20:04:16.068108+00
+22	auditlog	0017_add_actor_email	2026-11-22 20:04:16.084043+00
+23	contenttypes	0002_remove_content_type_name	2026-11-22 20:04:16.120009+00
+24	auth	0002_alter_permission_name_max_length	2026-11-22 20:04:16.14858+00
+25	auth	0003_alter_user_email_max_length	2026-11-22 20:04:16.168149+00
+26	auth	0004_alter_user_username_opts	2026-11-22 20:04:16.179197+00
+27	auth	0005_alter_user_last_login_null	2026-11-22 20:04:16.22638+00
+28	auth	0006_require_contenttypes_0002	2026-11-22 20:04:16.229021+00
+29	auth	0007_alter_validators_add_error_messages	2026-11-22 20:04:16.254529+00
+30	auth	0008_alter_user_username_max_length	2026-11-22 20:04:16.275773+00
+31	auth	0009_alter_user_last_name_max_length	2026-11-22 20:04:16.295663+00
+32	auth	0010_alter_group_name_max_length	2026-11-22 20:04:16.322507+00
+33	auth	0011_update_proxy_permissions	2026-11-22 20:04:16.351679+00
+34	auth	0012_alter_user_first_name_max_length	2026-11-22 20:04:16.37135+00
+35	axes	0001_initial	2026-11-22 20:04:16.387644+00
+36	axes	0002_auto_20151217_2044	2026-11-22 20:04:16.458617+00
+37	axes	0003_auto_20160322_0929	2026-11-22 20:04:16.495707+00
+38	axes	0004_auto_20181024_1538	2026-11-22 20:04:16.522114+00
+39	axes	0005_remove_accessattempt_trusted	2026-11-22 20:04:16.525742+00
+40	axes	0006_remove_accesslog_trusted	2026-11-22 20:04:16.529379+00
+41	axes	0007_alter_accessattempt_unique_together	2026-11-22 20:04:16.569745+00
+42	axes	0008_accessfailurelog	2026-11-22 20:04:16.601471+00
+43	axes	0009_add_session_hash	2026-11-22 20:04:16.609032+00
+44	axes	0010_accessattemptexpiration	2026-11-22 20:04:16.619893+00
+45	centre	0001_initial	2026-11-22 20:04:16.646724+00
+46	datacenter	0001_ledger	2026-11-22 20:04:16.735466+00
+47	datacenter	0002_functions	2026-11-22 20:04:16.749575+00
+48	operators	0001_initial	2026-11-22 20:04:17.314036+00
+49	operators	0002_triggers	2026-11-22 20:04:17.331659+00
+50	devices	0001_initial	2026-11-22 20:04:17.494002+00
+51	devices	0002_triggers	2026-11-22 20:04:17.497545+00
+52	monitoring	0001_initial	2026-11-22 20:04:17.52523+00
+53	people	0001_initial	2026-11-22 20:04:17.548513+00
+54	people	0002_triggers	2026-11-22 20:04:17.550422+00
+55	procrastinate	0001_initial	2026-11-22 20:04:17.560821+00
+56	procrastinate	0002_drop_started_at_column	2026-11-22 20:04:17.561966+00
+57	procrastinate	0003_drop_started_at_column	2026-11-22 20:04:17.562964+00
+58	procrastinate	0004_drop_procrastinate_version_table	2026-11-22 20:04:17.563946+00
+59	procrastinate	0005_fix_procrastinate_fetch_job	2026-11-22 20:04:17.565056+00
+60	procrastinate	0006_fix_trigger_status_events_insert	2026-11-22 20:04:17.565817+00
+61	procrastinate	0007_add_queueing_lock_column	2026-11-22 20:04:17.567026+00
+62	procrastinate	0008_close_fetch_job_race_condition	2026-11-22 20:04:17.568577+00
+63	procrastinate	0009_add_defer_job_function	2026-11-22 20:04:17.569618+00
+64	procrastinate	0010_add_procrastinate_periodic_defers	2026-11-22 20:04:17.572564+00
+65	procrastinate	0011_add_foreign_key_index	2026-11-22 20:04:17.573703+00
+66	procrastinate	0012_add_locks_to_periodic_defer	2026-11-22 20:04:17.575473+00
+67	procrastinate	0013_fix_procrastinate_defer_periodic_job	2026-11-22 20:04:17.576392+00
+68	procrastinate	0014_add_finish_job_and_retry_job_functions	2026-11-22 20:04:17.57718+00
+69	procrastinate	0015_add_trigger_on_job_deletion	2026-11-22 20:04:17.577879+00
+70	procrastinate	0016_delete_finished_jobs	2026-11-22 20:04:17.578525+00
+71	procrastinate	0017_add_checks_to_finish_job	2026-11-22 20:04:17.579188+00
+72	procrastinate	0018_add_checks_to_retry_job	2026-11-22 20:04:17.579844+00
+73	procrastinate	0019_fix_finish_job_compat_issue	2026-11-22 20:04:17.580669+00
+74	procrastinate	0020_add_index_on_procrastinate_jobs	2026-11-22 20:04:17.581912+00
+75	procrastinate	0021_add_kwargs_to_defer_periodic_job	2026-11-22 20:04:17.583671+00
+76	procrastinate	0022_null_locks_excluded	2026-11-22 20:04:17.588855+00
+77	procrastinate	0023_remove_old_finish_job_function	2026-11-22 20:04:17.589942+00
+78	procrastinate	0024_job_id_bigint	2026-11-22 20:04:17.597862+00
+79	procrastinate	0025_add_models	2026-11-22 20:04:17.600857+00
+80	procrastinate	0026_add_job_priority	2026-11-22 20:04:17.606282+00
+81	procrastinate	0027_add_periodic_job_priority	2026-11-22 20:04:17.607251+00
+82	procrastinate	0028_add_cancel_states	2026-11-22 20:04:17.61137+00
+83	procrastinate	0029_add_additional_params_to_retry_job	2026-11-22 20:04:17.61451+00
+84	procrastinate	0030_alter_procrastinateevent_options	2026-11-22 20:04:17.616125+00
+85	procrastinate	0031_add_indexes_for_fetch_job	2026-11-22 20:04:17.620321+00
+86	procrastinate	0032_pre_cancel_notification	2026-11-22 20:04:17.625276+00
+87	procrastinate	0033_post_cancel_notification	2026-11-22 20:04:17.647717+00
+88	procrastinate	0034_pre_add_heartbeat	2026-11-22 20:04:17.658135+00
+89	procrastinate	0035_post_add_heartbeat	2026-11-22 20:04:17.659345+00
+90	procrastinate	0036_add_worker_model	2026-11-22 20:04:17.66264+00
+91	procrastinate	0037_pre_batch_defer_jobs	2026-11-22 20:04:17.669435+00
+92	procrastinate	0038_post_batch_defer_jobs	2026-11-22 20:04:17.670238+00
+93	procrastinate	0039_pre_priority_lock_fetch_job	2026-11-22 20:04:17.671235+00
+94	procrastinate	0040_pre_retry_failed_job	2026-11-22 20:04:17.672068+00
+95	procrastinate	0041_post_retry_failed_job	2026-11-22 20:04:17.676994+00
+96	purses	0001_initial	2026-11-22 20:04:17.684174+00
+97	sessions	0001_initial	2026-11-22 20:04:17.692675+00
+98	settlement	0001_initial	2026-11-22 20:04:17.877605+00
 \.
 COPY public.django_session (session_key, session_data, expire_date) FROM stdin;
 \.
@@ -3235,7 +3275,7 @@ SELECT pg_catalog.setval('public.devices_terminal_id_seq', 1, false);
 SELECT pg_catalog.setval('public.devices_terminalbatch_id_seq', 1, false);
 SELECT pg_catalog.setval('public.django_admin_log_id_seq', 1, false);
 SELECT pg_catalog.setval('public.django_content_type_id_seq', 47, true);
-SELECT pg_catalog.setval('public.django_migrations_id_seq', 97, true);
+SELECT pg_catalog.setval('public.django_migrations_id_seq', 98, true);
 SELECT pg_catalog.setval('public.monitoring_livefigure_id_seq', 1, false);
 SELECT pg_catalog.setval('public.monitoring_livefigureunit_id_seq', 1, false);
 SELECT pg_catalog.setval('public.operators_cardtype_id_seq', 1, false);
@@ -3332,6 +3372,8 @@ ALTER TABLE ONLY public.axes_accesslog
     ADD CONSTRAINT axes_accesslog_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.centre_staffaccount
     ADD CONSTRAINT centre_staffaccount_pkey PRIMARY KEY (user_id);
+ALTER TABLE ONLY public.datacenter_function
+    ADD CONSTRAINT datacenter_function_pkey PRIMARY KEY (signature);
 ALTER TABLE ONLY public.devices_gatewaystatus
     ADD CONSTRAINT devices_gatewaystatus_pkey PRIMARY KEY (gateway);
 ALTER TABLE ONLY public.devices_line
@@ -3682,11 +3724,13 @@ REVOKE ALL ON FUNCTION ledger.audit_span(p_full boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.audit_span(p_full boolean) TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.book_balances(p_accounts bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.book_balances(p_accounts bigint[]) TO onecard_app;
+GRANT SELECT ON TABLE ledger.lane TO onecard_app;
+GRANT SELECT ON TABLE ledger.transfer TO onecard_app;
+REVOKE ALL ON FUNCTION ledger.chain_batch(p_lane ledger.lane, p_last_id bigint, p_legs ledger.transfer[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.change_debt(p_account bigint, p_delta bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.checkpoint() FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.checkpoint() TO onecard_app;
 GRANT SELECT ON TABLE ledger.posting_key TO onecard_app;
-GRANT SELECT ON TABLE ledger.transfer TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.close_original(p_lane smallint, p_op smallint, p_key ledger.posting_key, p_amount bigint, p_legs ledger.transfer[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.ensure_partitions(p_months integer, p_from timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.ensure_partitions(p_months integer, p_from timestamp with time zone) TO onecard_app;
@@ -3698,7 +3742,6 @@ REVOKE ALL ON FUNCTION ledger.id_time(p_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.id_time(p_id bigint) TO onecard_app;
 GRANT SELECT ON TABLE ledger.account TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.lock_account(p_account bigint) FROM PUBLIC;
-GRANT SELECT ON TABLE ledger.lane TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.lock_lane(p_lane smallint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.lock_lanes() FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.lock_lanes() TO onecard_app;
@@ -3721,7 +3764,6 @@ REVOKE ALL ON FUNCTION ledger.post_in_turns(p_lane smallint, p_op bigint[], p_te
 REVOKE ALL ON FUNCTION ledger.post_legs(p_legs ledger.transfer[], p_common ledger.transfer, p_id bigint, p_back_day date, p_back_meal integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.post_special(p_lane ledger.lane, p_id bigint, p_op smallint, p_terminal bigint, p_seq bigint, p_card bigint, p_merchant bigint, p_amount bigint, p_occurred timestamp with time zone, p_business_date date, p_orig_terminal bigint, p_orig_seq bigint, OUT o_code bigint, OUT o_balance bigint, OUT o_transfer bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.refuse_change() FROM PUBLIC;
-REVOKE ALL ON FUNCTION ledger.seal_batch(p_lane ledger.lane, p_last_id bigint, p_rows integer, p_bytes bytea) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.set_account_status(p_account bigint, p_status integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION ledger.set_account_status(p_account bigint, p_status integer) TO onecard_app;
 REVOKE ALL ON FUNCTION ledger.set_account_terms(p_account bigint, p_holder bigint, p_card_type integer, p_unit integer) FROM PUBLIC;
@@ -3763,14 +3805,14 @@ GRANT ALL ON FUNCTION public.procrastinate_unlink_periodic_defers_v1() TO onecar
 GRANT ALL ON FUNCTION public.procrastinate_unregister_worker_v1(worker_id bigint) TO onecard_app;
 GRANT ALL ON FUNCTION public.procrastinate_update_heartbeat_v1(worker_id bigint) TO onecard_app;
 GRANT SELECT ON TABLE ledger.audit_mark TO onecard_app;
-GRANT SELECT,INSERT,UPDATE ON TABLE ledger.book_account TO onecard_app;
+GRANT SELECT ON TABLE ledger.book_account TO onecard_app;
 GRANT SELECT ON TABLE ledger.card TO onecard_app;
-GRANT SELECT,INSERT,UPDATE ON TABLE ledger.card_type TO onecard_app;
+GRANT SELECT ON TABLE ledger.card_type TO onecard_app;
 GRANT SELECT ON TABLE ledger.checkpoint TO onecard_app;
 GRANT SELECT ON TABLE ledger.checkpoint_run TO onecard_app;
 GRANT SELECT ON TABLE ledger.deny_list TO onecard_app;
 GRANT SELECT ON TABLE ledger.hold TO onecard_app;
-GRANT SELECT,INSERT,UPDATE ON TABLE ledger.issuer TO onecard_app;
+GRANT SELECT ON TABLE ledger.issuer TO onecard_app;
 GRANT SELECT,INSERT ON TABLE ledger.opening_row TO onecard_app;
 GRANT SELECT ON TABLE ledger.parameter TO onecard_app;
 GRANT UPDATE(hold_ttl) ON TABLE ledger.parameter TO onecard_app;
@@ -3801,6 +3843,7 @@ GRANT SELECT,USAGE ON SEQUENCE public.axes_accessfailurelog_id_seq TO onecard_ap
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.axes_accesslog TO onecard_app;
 GRANT SELECT,USAGE ON SEQUENCE public.axes_accesslog_id_seq TO onecard_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.centre_staffaccount TO onecard_app;
+GRANT SELECT ON TABLE public.datacenter_function TO onecard_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.devices_gatewaystatus TO onecard_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.devices_line TO onecard_app;
 GRANT SELECT,USAGE ON SEQUENCE public.devices_line_id_seq TO onecard_app;
