@@ -2,7 +2,7 @@
 
 Rule: the latest year in which the moment is not more than one day after the platform's clock. So a record of 31 December that
 comes up in January belongs to last year, a terminal whose clock runs ahead over midnight on New Year's Eve belongs to the new
-year, and an offline record may be up to 364 days old. 29 February goes back to the last leap year.
+year, and an offline record may be up to 363 days old. 29 February goes back to the last leap year.
 """
 
 from datetime import datetime, timedelta
