@@ -80,14 +80,14 @@ class Model:
         self.keys: dict[int, Entry] = {}
         self.reversals: dict[int, Entry] = {}
         self.holds: dict[int, Held] = {}  # by the hold's sequence number
-        self.quarantined: set[int] = set()
+        self.quarantined: dict[int, bool] = {}  # whether it still waits for a person
 
     def post(self, record: Record) -> Result:
         known = (self.reversals if record.op == Op.REVERSAL else self.keys).get(record.seq)
         if known is not None:
             answer = self._again(known, record)
             if record.op == Op.ADVICE and answer not in (Result.APPROVED, Result.REVERSED):
-                self.quarantined.add(record.seq)
+                self.quarantined.setdefault(record.seq, True)
             return answer
         entry = Entry(record, Result.APPROVED)
         try:
@@ -98,7 +98,7 @@ class Model:
         except Refused as refused:
             entry.code = refused.code
             if record.op == Op.ADVICE:
-                self.quarantined.add(record.seq)
+                self.quarantined.setdefault(record.seq, True)
         if record.op == Op.REVERSAL:
             self.reversals[record.seq] = entry
         else:
@@ -259,8 +259,8 @@ class Model:
         if not original.code:
             legs = self._undo(holder, original)
         original.reversed = True
-        if first.op == Op.ADVICE:
-            self.quarantined.discard(record.seq)
+        if first.op == Op.ADVICE and original.code:
+            self.quarantined[record.seq] = False
         return legs
 
     def _undo(self, holder: Holder, original: Entry) -> list[Leg]:
