@@ -116,7 +116,7 @@ def restore(source: Path, owner_dsn: str, *, admin_dsn: str, replace: bool = Fal
     owner = str(conninfo_to_dict(owner_dsn).get("user") or roles.OWNER)
     with psycopg.connect(admin_dsn, autocommit=True) as admin:
         for leftover in (aside, old):
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(leftover)))
+            roles.drop_database(admin, leftover)
         roles.ensure_application_role(admin, password=None)  # the dump grants to it
         roles.create_database(admin, aside, owner=owner)
         try:
@@ -124,8 +124,8 @@ def restore(source: Path, owner_dsn: str, *, admin_dsn: str, replace: bool = Fal
                 _load(source / _DUMP, make_conninfo(owner_dsn, dbname=aside), section=section)
             _swap(admin, database, aside, old)
         finally:
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(aside)))
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(old)))
+            roles.drop_database(admin, aside)
+        roles.drop_database(admin, old)
     return manifest
 
 

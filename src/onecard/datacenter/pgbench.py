@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from onecard.datacenter import binaries
+from onecard.datacenter import binaries, roles
 from onecard.kernel.errors import Unavailable
 
 _SCRATCH = "onecard_pgbench"
@@ -110,4 +110,4 @@ def _may_checkpoint(connection: "psycopg.Connection[tuple[str, ...]]") -> bool:
 
 
 def _drop_scratch(connection: "psycopg.Connection[tuple[str, ...]]") -> None:
-    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(_SCRATCH)))
+    roles.drop_database(connection, _SCRATCH)

@@ -42,6 +42,16 @@ def create_database(connection: type_connection, database: str, *, template: str
     connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(named, sql.Identifier(APPLICATION)))
 
 
+def drop_database(connection: type_connection, database: str) -> None:
+    """Drops a database where there is one, whoever is still connected to it. Needs autocommit."""
+    drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database))
+    try:
+        connection.execute(drop + sql.SQL(" WITH (FORCE)"))
+    except psycopg.errors.InsufficientPrivilege:
+        # FORCE may not end an autovacuum worker, which is the superuser's; the plain statement sends it away and waits.
+        connection.execute(drop)
+
+
 def ensure_application_role(connection: type_connection, *, password: str | None) -> None:
     """As the owner of a server given by a DSN: the application's role, with our password.
 

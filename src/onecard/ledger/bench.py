@@ -13,7 +13,6 @@ from typing import Annotated
 
 import psycopg
 import typer
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from onecard.kernel.codes import Operation, Result
@@ -237,10 +236,9 @@ def _scratch_database(owner: str) -> Iterator[tuple[str, str]]:
     from onecard.datacenter.home import Home
     from onecard.datacenter.migrate import migrate
 
-    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(_SCRATCH))
     parts = psycopg.conninfo.conninfo_to_dict(owner)
     with psycopg.connect(owner, autocommit=True) as connection:
-        connection.execute(drop)
+        roles.drop_database(connection, _SCRATCH)
         roles.create_database(connection, _SCRATCH, owner=str(parts.get("user") or roles.OWNER))
     owner_dsn = make_conninfo(owner, dbname=_SCRATCH)
     try:
@@ -249,7 +247,7 @@ def _scratch_database(owner: str) -> Iterator[tuple[str, str]]:
         yield owner_dsn, make_conninfo(dsn.app_dsn(), dbname=_SCRATCH)
     finally:
         with psycopg.connect(owner, autocommit=True) as connection:
-            connection.execute(drop)
+            roles.drop_database(connection, _SCRATCH)
 
 
 def _say(line: str) -> None:

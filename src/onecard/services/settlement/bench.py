@@ -123,9 +123,8 @@ def _scratch_database(owner: str) -> Iterator[tuple[str, str]]:
     from onecard.datacenter.home import Home
     from onecard.datacenter.migrate import migrate
 
-    drop = f"DROP DATABASE IF EXISTS {_SCRATCH} WITH (FORCE)"
     with psycopg.connect(owner, autocommit=True) as admin:
-        admin.execute(drop)
+        roles.drop_database(admin, _SCRATCH)
         roles.create_database(admin, _SCRATCH)
     try:
         owner_dsn = make_conninfo(owner, dbname=_SCRATCH)
@@ -134,7 +133,7 @@ def _scratch_database(owner: str) -> Iterator[tuple[str, str]]:
         yield owner_dsn, make_conninfo(dsn.app_dsn(), dbname=_SCRATCH)
     finally:
         with psycopg.connect(owner, autocommit=True) as admin:
-            admin.execute(drop)
+            roles.drop_database(admin, _SCRATCH)
 
 
 def _say(text: str, *, same_line: bool = False) -> None:
