@@ -4,16 +4,13 @@ import json as jsonlib
 import random
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from typing import Annotated
 
 import psycopg
 import typer
-from psycopg.conninfo import make_conninfo
 
 from onecard.kernel.codes import Operation, Result
 from onecard.kernel.numbers import build_account_no, build_card_no
@@ -62,11 +59,12 @@ def run(
 ) -> None:
     """Measure in a database of its own, dropped afterwards: 300,000 accounts, limits on, durable; every call is committed."""
     from onecard.datacenter import dsn, pgbench, prepared
+    from onecard.datacenter.scratch import scratch_database
 
     prepared.start()
     owner = dsn.owner_dsn()
     _say(f"{ACCOUNTS:,} 账户，{LANES} 通道 lanes，{MERCHANTS:,} 商户 merchants；限额全开 all limits on；持久化 durable")
-    with _scratch_database(owner) as (owner_dsn, app_dsn):
+    with scratch_database(owner, _SCRATCH) as (owner_dsn, app_dsn):
         _open(owner_dsn)
         if rows:
             _fill(app_dsn, rows)
@@ -227,27 +225,6 @@ def _fill_share(app_dsn: str, worker: int, rows: int) -> None:
 def _prepare_pages(owner_dsn: str) -> None:
     with psycopg.connect(owner_dsn, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
-
-
-@contextmanager
-def _scratch_database(owner: str) -> Iterator[tuple[str, str]]:
-    """A migrated database of the measurement's own on the same server, dropped afterwards, also on Ctrl-C."""
-    from onecard.datacenter import dsn, roles
-    from onecard.datacenter.home import Home
-    from onecard.datacenter.migrate import migrate
-
-    parts = psycopg.conninfo.conninfo_to_dict(owner)
-    with psycopg.connect(owner, autocommit=True) as connection:
-        roles.drop_database(connection, _SCRATCH)
-        roles.create_database(connection, _SCRATCH, owner=str(parts.get("user") or roles.OWNER))
-    owner_dsn = make_conninfo(owner, dbname=_SCRATCH)
-    try:
-        password = None if dsn.is_embedded() else Home.from_environment().secret(dsn.APPLICATION_PASSWORD)
-        migrate(owner_dsn, password=password)
-        yield owner_dsn, make_conninfo(dsn.app_dsn(), dbname=_SCRATCH)
-    finally:
-        with psycopg.connect(owner, autocommit=True) as connection:
-            roles.drop_database(connection, _SCRATCH)
 
 
 def _say(line: str) -> None:

@@ -3,14 +3,11 @@
 import json as jsonlib
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from statistics import median
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from onecard.services.settlement.bench_city import LANES, BenchCity, build, post_all
 from onecard.services.settlement.bench_memory import BackendMemory, peak_rss_kb, reset_peak_rss
@@ -39,12 +36,13 @@ class _Times:
 def run(*, json: bool = False, quick: bool = False) -> None:
     """Make the day in a database of its own, settle it, and compare with pgbench on the same server."""
     from onecard.datacenter import dj, dsn, pgbench, prepared
+    from onecard.datacenter.scratch import scratch_database
 
     prepared.start()
     owner = dsn.owner_dsn()
     _say("pgbench -M prepared (TPC-B) …")
     baseline = pgbench.best_tps(owner, seconds=2 if quick else 5)
-    with _scratch_database(owner) as (owner_dsn, app_dsn), dj.connected_as(app_dsn):
+    with scratch_database(owner, _SCRATCH) as (owner_dsn, app_dsn), dj.connected_as(app_dsn):
         _say("building the city …")
         city = build(owner_dsn, Random(_SEED))  # noqa: S311 (the same city every time)
         count = _QUICK if quick else _FULL
@@ -114,26 +112,6 @@ def _print(result: dict[str, float]) -> None:
         f"内存 Peak memory: process {result['peak_rss_mb']} MB, PostgreSQL backend {result['postgres_peak_mb']} MB (private)",
     )
     sys.stdout.write("\n".join(lines) + "\n")
-
-
-@contextmanager
-def _scratch_database(owner: str) -> Iterator[tuple[str, str]]:
-    """A migrated database of the measurement's own on the same server, dropped afterwards, also on Ctrl-C."""
-    from onecard.datacenter import dsn, roles
-    from onecard.datacenter.home import Home
-    from onecard.datacenter.migrate import migrate
-
-    with psycopg.connect(owner, autocommit=True) as admin:
-        roles.drop_database(admin, _SCRATCH)
-        roles.create_database(admin, _SCRATCH)
-    try:
-        owner_dsn = make_conninfo(owner, dbname=_SCRATCH)
-        password = None if dsn.is_embedded() else Home.from_environment().secret(dsn.APPLICATION_PASSWORD)
-        migrate(owner_dsn, password=password)
-        yield owner_dsn, make_conninfo(dsn.app_dsn(), dbname=_SCRATCH)
-    finally:
-        with psycopg.connect(owner, autocommit=True) as admin:
-            roles.drop_database(admin, _SCRATCH)
 
 
 def _say(text: str, *, same_line: bool = False) -> None:
