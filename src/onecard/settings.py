@@ -15,6 +15,10 @@ INSTALLED_APPS = [
     "onecard.services.people",
     "onecard.services.devices",
     "onecard.services.purses",
+    "onecard.services.keys",
+    "onecard.services.cards",
+    "onecard.services.issuing",
+    "onecard.services.chip",
     "onecard.services.settlement",
     "onecard.services.monitoring",
 ]

@@ -20,7 +20,8 @@ def test_no_two_results_read_the_same() -> None:
 
 def test_stored_numbers_are_what_they_were() -> None:
     names = ("PURCHASE", "ADVICE", "TOPUP", "HOLD", "COMMIT", "RELEASE", "VOID", "REFUND", "REVERSAL", "BALANCE")
-    assert [(operation.name, int(operation)) for operation in codes.Operation] == list(zip(names, range(1, 11), strict=True))
+    expected = [*zip(names, range(1, 11), strict=True), ("CHIP_PURCHASE", 13)]
+    assert [(operation.name, int(operation)) for operation in codes.Operation] == expected
     assert (codes.Result.APPROVED, codes.Result.KEY_CONFLICT, codes.Result.INSUFFICIENT_FUNDS, codes.Result.BUSY) == (
         0,
         10,

@@ -22,7 +22,7 @@ _LUHN_SUM = tuple(
 )
 assert -(_LUHN_SUM[1234] + _LUHN_SUM[5670]) % 10 == luhn_digit(1234567)
 
-_OPERATIONS = frozenset(int(operation) for operation in Operation)
+_OPERATIONS = frozenset(int(operation) for operation in Operation) - {Operation.CHIP_PURCHASE}
 _NAMES_ORIGINAL = frozenset((Operation.COMMIT, Operation.RELEASE, Operation.VOID, Operation.REFUND))
 _OFFLINE = frozenset((Operation.ADVICE, Operation.REVERSAL))
 _PUBLIC_PURSE_ONLY = 1

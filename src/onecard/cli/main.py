@@ -26,6 +26,11 @@ _OPERATE = {
     ),
     "city": Entry("演示城市：建立与装载", "the demonstration city: make it, load it", "onecard.cli.city:app"),
     "ledger": Entry("账簿：审计、对账单", "the ledger: audit, statements", "onecard.cli.ledger:app"),
+    "keys": Entry(
+        "密钥：密钥库、分量仪式、SAM、双人控制", "keys: the vault, the ceremony, SAMs, dual control", "onecard.cli.keys:app"
+    ),
+    "cards": Entry("卡片：库存、制卡、生命周期", "cards: stock, personalisation, life cycle", "onecard.cli.cards:app"),
+    "people": Entry("持卡人：批量导入", "cardholders: bulk loading", "onecard.cli.people:app"),
     "day": Entry("营业日：日切、清分结算、结算单", "the business day: cut, settle, sheets", "onecard.cli.day:app"),
 }
 _PROVE = {

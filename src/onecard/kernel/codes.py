@@ -31,6 +31,8 @@ class Operation(IntEnum):
     """The terminal does not know the answer to its own record: make it as if it had never been (冲正)."""
     BALANCE = 10
     """Ask for the balance; posts nothing."""
+    CHIP_PURCHASE = 13
+    """A purchase from the purse inside the chip, proved by its TAC (P5); always made before it comes up."""
 
 
 @unique
@@ -66,6 +68,27 @@ class Result(IntEnum):
     ORIGINAL_MISMATCH = 61
     REFUND_EXCEEDS = 62
     HOLD_CLOSED = 63
+    TAC_WRONG = 70
+    """The chip's proof does not fit the record: kept in quarantine."""
+    COUNTER_IMPOSSIBLE = 71
+    """The chip's counter was used by another record, or lies beyond what the chip can have reached: quarantine."""
+    TIME_IMPLAUSIBLE = 72
+    """A chip record from the future, or older than the platform takes in: quarantine."""
+    SAM_BLOCKED = 73
+    """The terminal's security module is blocked, unknown, or bound to another terminal: quarantine."""
+    KEY_VERSION = 74
+    """The record names a key version or algorithm that is not in use: quarantine."""
+    GRAY = 75
+    """The terminal did not read the chip's proof: kept until the card's next record or a person decides."""
+    CODE_INVALID = 76
+    """A payment code that the platform did not sign, or of another card."""
+    CODE_EXPIRED = 77
+    CODE_USED = 78
+    """A payment code serves once."""
+    MAC1_WRONG = 79
+    """The chip that asks for a load did not prove itself."""
+    LOAD_IN_DOUBT = 80
+    """An earlier load of this chip is not settled."""
     BUSY = 90
     """Nothing was posted: the queue is full. Try again later."""
     FORMAT = 91
@@ -120,6 +143,17 @@ RESULT_TEXT: dict[Result, Text] = {
     Result.ORIGINAL_MISMATCH: Text("与原交易不符", "Does not match the original"),
     Result.REFUND_EXCEEDS: Text("超过可退金额", "More than the rest of the original"),
     Result.HOLD_CLOSED: Text("预授权已结束", "Hold is closed"),
+    Result.TAC_WRONG: Text("TAC校验错", "Wrong TAC"),
+    Result.COUNTER_IMPOSSIBLE: Text("卡计数器异常", "Impossible card counter"),
+    Result.TIME_IMPLAUSIBLE: Text("交易时间异常", "Implausible time"),
+    Result.SAM_BLOCKED: Text("SAM卡未授权", "SAM not allowed"),
+    Result.KEY_VERSION: Text("密钥版本无效", "Key version not in use"),
+    Result.GRAY: Text("灰记录，待确认", "In-doubt record, kept"),
+    Result.CODE_INVALID: Text("付款码无效", "Payment code not valid"),
+    Result.CODE_EXPIRED: Text("付款码已过期", "Payment code expired"),
+    Result.CODE_USED: Text("付款码已使用", "Payment code used before"),
+    Result.MAC1_WRONG: Text("MAC1校验错", "Wrong MAC1"),
+    Result.LOAD_IN_DOUBT: Text("上次圈存未确认", "An earlier load is not settled"),
     Result.BUSY: Text("系统忙，请稍后再试", "Busy, try again later"),
     Result.FORMAT: Text("报文格式错误", "Format error"),
     Result.UNAVAILABLE: Text("系统不可用", "Unavailable"),

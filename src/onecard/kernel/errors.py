@@ -3,6 +3,7 @@
 OneCardError
 ├── InvalidInput          bad argument, row or file: says what and where
 ├── RuleViolated          a numbered rule of the mission refuses it (O1, O2, P2 …)
+├── Forbidden             who asks lacks the permission
 ├── NotFound              the thing named does not exist
 └── Unavailable           cannot be done now; trying again can help
 """
@@ -40,6 +41,12 @@ class RuleViolated(OneCardError):
         super().__init__(zh, en)
         self.rule = rule
         self.limit = limit
+
+
+class Forbidden(OneCardError):
+    """Who asks lacks the permission, or a second person has to do it."""
+
+    code = "FORBIDDEN"
 
 
 class NotFound(OneCardError):

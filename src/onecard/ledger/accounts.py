@@ -25,6 +25,7 @@ class BookKind(IntEnum):
     UNIT_FUNDING = 9
     BANK = 10
     NETTING = 11
+    DEPOSIT = 12
 
 
 def book_id(kind: int, ref: int) -> int:

@@ -21,10 +21,18 @@ class TransferKind(IntEnum):
     DEBT = 10
     DEBT_REPAID = 11
     OPENING = 12
+    CHIP_PURCHASE = 13
+    CHIP_LOAD = 14
+    CHIP_LOAD_UNDONE = 15
+    CHIP_UNLOAD = 16
     FEE = 20
     SETTLEMENT = 21
     PAYOUT = 22
     NETTING = 23
+    DEPOSIT = 30
+    DEPOSIT_BACK = 31
+    CARD_FEE = 32
+    CASH_OUT = 33
 
 
 KIND_TEXT: dict[TransferKind, Text] = {
@@ -40,6 +48,14 @@ KIND_TEXT: dict[TransferKind, Text] = {
     TransferKind.DEBT: Text("欠款", "Debt"),
     TransferKind.DEBT_REPAID: Text("归还欠款", "Debt repaid"),
     TransferKind.OPENING: Text("开户余额", "Opening balance"),
+    TransferKind.CHIP_PURCHASE: Text("芯片钱包消费", "Chip purchase"),
+    TransferKind.CHIP_LOAD: Text("圈存", "Load"),
+    TransferKind.CHIP_LOAD_UNDONE: Text("圈存冲正", "Load undone"),
+    TransferKind.CHIP_UNLOAD: Text("圈提", "Unload"),
+    TransferKind.DEPOSIT: Text("收押金", "Deposit"),
+    TransferKind.DEPOSIT_BACK: Text("退押金", "Deposit given back"),
+    TransferKind.CARD_FEE: Text("卡片手续费", "Card fee"),
+    TransferKind.CASH_OUT: Text("退款给持卡人", "Paid out to the holder"),
     TransferKind.FEE: Text("手续费", "Fee"),
     TransferKind.SETTLEMENT: Text("结算", "Settlement"),
     TransferKind.PAYOUT: Text("付款", "Payout"),

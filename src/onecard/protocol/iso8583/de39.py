@@ -1,7 +1,7 @@
 """The one table between a `Result` and the answer code of a POS (DE39); nothing else maps either of them.
 
 Every result has a code of its own, so that a terminal's log can be read back. Codes of the 银联 set are used with their own
-meaning; what that set has no word for is a private code of letter and digit (L1 … L3), which terminals show as "refused".
+meaning; what that set has no word for is a private code of letter and digit (L1 … L3, C1 … D2), which terminals show as "refused".
 """
 
 from onecard.kernel.codes import Result
@@ -35,6 +35,17 @@ DE39: dict[Result, str] = {
     Result.ORIGINAL_MISMATCH: "22",  # related transaction wrong
     Result.REFUND_EXCEEDS: "64",  # does not agree with the original amount
     Result.HOLD_CLOSED: "L3",
+    Result.TAC_WRONG: "C1",
+    Result.COUNTER_IMPOSSIBLE: "C2",
+    Result.TIME_IMPLAUSIBLE: "C3",
+    Result.SAM_BLOCKED: "C4",
+    Result.KEY_VERSION: "C5",
+    Result.GRAY: "C6",
+    Result.CODE_INVALID: "C7",
+    Result.CODE_EXPIRED: "C8",
+    Result.CODE_USED: "C9",
+    Result.MAC1_WRONG: "D1",
+    Result.LOAD_IN_DOUBT: "D2",
     Result.BUSY: "91",  # nothing was posted: try again later
     Result.FORMAT: "30",
     Result.UNAVAILABLE: "98",  # no answer in time: reverse

@@ -108,6 +108,16 @@ class SignOnReply(_message.Message):
     batch_no: int
     def __init__(self, mac_key: _Optional[bytes] = ..., de62: _Optional[bytes] = ..., batch_no: _Optional[int] = ...) -> None: ...
 
+class LoadChipCall(_message.Message):
+    __slots__ = ("gateway", "line_id", "load")
+    GATEWAY_FIELD_NUMBER: _ClassVar[int]
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    gateway: str
+    line_id: int
+    load: _records_pb2.ChipLoad
+    def __init__(self, gateway: _Optional[str] = ..., line_id: _Optional[int] = ..., load: _Optional[_Union[_records_pb2.ChipLoad, _Mapping]] = ...) -> None: ...
+
 class TerminalTotalsRequest(_message.Message):
     __slots__ = ("terminal_id", "batch_no")
     TERMINAL_ID_FIELD_NUMBER: _ClassVar[int]

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from onecard.protocol.proto import app_pb2 as onecard_dot_protocol_dot_proto_dot_app__pb2
+from onecard.protocol.proto import records_pb2 as onecard_dot_protocol_dot_proto_dot_records__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -54,6 +55,11 @@ class ApplicationStub:
                 request_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.TerminalTotalsRequest.SerializeToString,
                 response_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.TerminalTotalsReply.FromString,
                 _registered_method=True)
+        self.LoadChip = channel.unary_unary(
+                '/onecard.v1.Application/LoadChip',
+                request_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.LoadChipCall.SerializeToString,
+                response_deserializer=onecard_dot_protocol_dot_proto_dot_records__pb2.ChipLoadAnswer.FromString,
+                _registered_method=True)
         self.ReportLines = channel.unary_unary(
                 '/onecard.v1.Application/ReportLines',
                 request_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.LineReport.SerializeToString,
@@ -92,6 +98,13 @@ class ApplicationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LoadChip(self, request, context):
+        """One step of a load of a chip.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportLines(self, request, context):
         """What the gateway sees of its lines, for the management centre; sent every second or two.
         """
@@ -121,6 +134,11 @@ def add_ApplicationServicer_to_server(servicer, server):
                     servicer.TerminalTotals,
                     request_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.TerminalTotalsRequest.FromString,
                     response_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.TerminalTotalsReply.SerializeToString,
+            ),
+            'LoadChip': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadChip,
+                    request_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.LoadChipCall.FromString,
+                    response_serializer=onecard_dot_protocol_dot_proto_dot_records__pb2.ChipLoadAnswer.SerializeToString,
             ),
             'ReportLines': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportLines,
@@ -236,6 +254,33 @@ class Application:
             '/onecard.v1.Application/TerminalTotals',
             onecard_dot_protocol_dot_proto_dot_app__pb2.TerminalTotalsRequest.SerializeToString,
             onecard_dot_protocol_dot_proto_dot_app__pb2.TerminalTotalsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadChip(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onecard.v1.Application/LoadChip',
+            onecard_dot_protocol_dot_proto_dot_app__pb2.LoadChipCall.SerializeToString,
+            onecard_dot_protocol_dot_proto_dot_records__pb2.ChipLoadAnswer.FromString,
             options,
             channel_credentials,
             insecure,

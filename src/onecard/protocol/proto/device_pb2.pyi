@@ -8,14 +8,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class DeviceFrame(_message.Message):
-    __slots__ = ("hello", "submit", "heartbeat")
+    __slots__ = ("hello", "submit", "heartbeat", "chip_load")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     SUBMIT_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    CHIP_LOAD_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     submit: Submit
     heartbeat: Heartbeat
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., submit: _Optional[_Union[Submit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+    chip_load: ChipLoadRequest
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., submit: _Optional[_Union[Submit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., chip_load: _Optional[_Union[ChipLoadRequest, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol_version", "maker", "model", "firmware", "device_clock_us")
@@ -39,6 +41,14 @@ class Submit(_message.Message):
     records: _records_pb2.Records
     def __init__(self, submit_id: _Optional[int] = ..., records: _Optional[_Union[_records_pb2.Records, _Mapping]] = ...) -> None: ...
 
+class ChipLoadRequest(_message.Message):
+    __slots__ = ("submit_id", "load")
+    SUBMIT_ID_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
+    submit_id: int
+    load: _records_pb2.ChipLoad
+    def __init__(self, submit_id: _Optional[int] = ..., load: _Optional[_Union[_records_pb2.ChipLoad, _Mapping]] = ...) -> None: ...
+
 class Heartbeat(_message.Message):
     __slots__ = ("device_clock_us", "backlog", "oldest_unsent_us")
     DEVICE_CLOCK_US_FIELD_NUMBER: _ClassVar[int]
@@ -50,16 +60,18 @@ class Heartbeat(_message.Message):
     def __init__(self, device_clock_us: _Optional[int] = ..., backlog: _Optional[int] = ..., oldest_unsent_us: _Optional[int] = ...) -> None: ...
 
 class PlatformFrame(_message.Message):
-    __slots__ = ("welcome", "answer", "heartbeat", "closing")
+    __slots__ = ("welcome", "answer", "heartbeat", "closing", "chip_load")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     CLOSING_FIELD_NUMBER: _ClassVar[int]
+    CHIP_LOAD_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     answer: SubmitAnswer
     heartbeat: HeartbeatAnswer
     closing: Closing
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., answer: _Optional[_Union[SubmitAnswer, _Mapping]] = ..., heartbeat: _Optional[_Union[HeartbeatAnswer, _Mapping]] = ..., closing: _Optional[_Union[Closing, _Mapping]] = ...) -> None: ...
+    chip_load: ChipLoadReply
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., answer: _Optional[_Union[SubmitAnswer, _Mapping]] = ..., heartbeat: _Optional[_Union[HeartbeatAnswer, _Mapping]] = ..., closing: _Optional[_Union[Closing, _Mapping]] = ..., chip_load: _Optional[_Union[ChipLoadReply, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("line_id", "window", "platform_clock_us", "terminals")
@@ -88,6 +100,14 @@ class SubmitAnswer(_message.Message):
     submit_id: int
     answers: _records_pb2.Answers
     def __init__(self, submit_id: _Optional[int] = ..., answers: _Optional[_Union[_records_pb2.Answers, _Mapping]] = ...) -> None: ...
+
+class ChipLoadReply(_message.Message):
+    __slots__ = ("submit_id", "answer")
+    SUBMIT_ID_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    submit_id: int
+    answer: _records_pb2.ChipLoadAnswer
+    def __init__(self, submit_id: _Optional[int] = ..., answer: _Optional[_Union[_records_pb2.ChipLoadAnswer, _Mapping]] = ...) -> None: ...
 
 class HeartbeatAnswer(_message.Message):
     __slots__ = ("platform_clock_us",)
