@@ -1,7 +1,7 @@
 """The one table between a `Result` and the answer code of a POS (DE39); nothing else maps either of them.
 
 Every result has a code of its own, so that a terminal's log can be read back. Codes of the 银联 set are used with their own
-meaning; what that set has no word for is a private code of letter and digit (L1 … L3, C1 … D2), which terminals show as "refused".
+meaning; what that set has no word for is a private code of letter and digit (L1 … L3, C1 … D2), which terminals show as refused.
 """
 
 from onecard.kernel.codes import Result
