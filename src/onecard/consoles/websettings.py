@@ -21,7 +21,9 @@ WEB_APPS = [
     "django.contrib.staticfiles",
     "auditlog",
     "axes",
+    "ninja",  # its documentation page's files come from here, not from another host
     "onecard.consoles.centre",
+    "onecard.httpapi",
 ]
 
 # Order matters: the client's address must be known before anything writes it down, the axes middleware must come last.
@@ -40,6 +42,7 @@ MIDDLEWARE = [
     "onecard.consoles.middleware.session_limits",
     "onecard.consoles.centre.middleware.password_must_change",
     "auditlog.middleware.AuditlogMiddleware",
+    "onecard.httpapi.middleware.rest",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -78,6 +81,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+API_IDENTITY = "onecard.consoles.centre.rest"
 
 # Five wrong passwords for one name from one address shut that pair out for a quarter of an hour. The pair, not the name
 # alone: otherwise anybody could keep the administrator out.

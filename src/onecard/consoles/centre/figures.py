@@ -38,11 +38,11 @@ _FOLLOW = """
     )
     SELECT 0::bigint AS merchant, count(*)::bigint, max(id)::numeric FROM slice
     UNION ALL
-    SELECT credit, count(*) FILTER (WHERE kind IN (1, 2, 5, 10) AND coalesce(link_id, id) = id), sum(amount_fen) FROM slice
-        WHERE credit BETWEEN %(first)s AND %(last)s AND kind <= 10 GROUP BY credit
+    SELECT credit, count(*) FILTER (WHERE kind IN (1, 2, 5, 10, 13) AND coalesce(link_id, id) = id), sum(amount_fen) FROM slice
+        WHERE credit BETWEEN %(first)s AND %(last)s AND (kind <= 10 OR kind = 13) GROUP BY credit
     UNION ALL
     SELECT debit, 0, -sum(amount_fen) FROM slice
-        WHERE debit BETWEEN %(first)s AND %(last)s AND kind <= 10 GROUP BY debit
+        WHERE debit BETWEEN %(first)s AND %(last)s AND (kind <= 10 OR kind = 13) GROUP BY debit
 """
 _MERCHANTS = {"first": book_id(BookKind.MERCHANT, 0), "last": book_id(BookKind.MERCHANT, 99_999_999)}
 

@@ -12,7 +12,7 @@ from onecard.consoles.centre.models import StaffAccount
 
 
 class Can(StrEnum):
-    """A capability; every page asks for exactly one."""
+    """A capability; every page asks for exactly one. What it carries in the services stands in permissions.py."""
 
     VIEW_DIRECTORY = "view_directory"
     CHANGE_DIRECTORY = "change_directory"
@@ -21,8 +21,44 @@ class Can(StrEnum):
     VIEW_TRANSACTIONS = "view_transactions"
     VIEW_SETTLEMENT = "view_settlement"
     RUN_SETTLEMENT = "run_settlement"
+    VIEW_CARDS = "view_cards"
+    CHANGE_CARDS = "change_cards"
+    VIEW_STOCK = "view_stock"
+    CHANGE_STOCK = "change_stock"
+    VIEW_BATCHES = "view_batches"
+    RUN_BATCHES = "run_batches"
+    VIEW_HOLDERS = "view_holders"
+    CHANGE_HOLDERS = "change_holders"
+    VIEW_CHIP = "view_chip"
+    DECIDE_CHIP = "decide_chip"
     VIEW_AUDIT = "view_audit"
     MANAGE_STAFF = "manage_staff"
+    MANAGE_TOKENS = "manage_tokens"
+
+
+CAPABILITY_NAMES: dict[Can, str] = {
+    Can.VIEW_DIRECTORY: "See operators, units, merchants, terminals, lines and card types",
+    Can.CHANGE_DIRECTORY: "Change operators, units, merchants, terminals, lines and card types",
+    Can.VIEW_ACCOUNTS: "See accounts, purses, cards and statements",
+    Can.CHANGE_ACCOUNTS: "Freeze and release accounts and cards",
+    Can.VIEW_TRANSACTIONS: "Search transactions",
+    Can.VIEW_SETTLEMENT: "See settlement runs and sheets",
+    Can.RUN_SETTLEMENT: "Cut the day and settle",
+    Can.VIEW_CARDS: "See cards and their whole life",
+    Can.CHANGE_CARDS: "Report lost, replace, extend, return and settle cards",
+    Can.VIEW_STOCK: "See the stock of blank and finished cards",
+    Can.CHANGE_STOCK: "Order, receive, hand over, return and scrap cards",
+    Can.VIEW_BATCHES: "See issuing batches",
+    Can.RUN_BATCHES: "Make issuing batches and personalise cards",
+    Can.VIEW_HOLDERS: "See cardholders",
+    Can.CHANGE_HOLDERS: "Register, change and load cardholders",
+    Can.VIEW_CHIP: "See the quarantine desk",
+    Can.DECIDE_CHIP: "Release and refuse at the quarantine desk",
+    Can.VIEW_AUDIT: "Read the audit log",
+    Can.MANAGE_STAFF: "Manage the staff and their roles",
+    Can.MANAGE_TOKENS: "Issue and revoke tokens for programs",
+}
+"""Names of the rows in Django's table of permissions; nobody reads them on a page."""
 
 
 class Role(StrEnum):
@@ -31,12 +67,14 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
     FINANCE = "finance"
     VIEWER = "operator-viewer"
+    CARD_DESK = "card-desk"
 
 
 ROLE_NAMES: dict[Role, str | Promise] = {
     Role.ADMINISTRATOR: _("Administrator"),
     Role.FINANCE: _("Finance"),
     Role.VIEWER: _("Operations (read only)"),
+    Role.CARD_DESK: _("Card desk"),
 }
 
 ROLE_CAPABILITIES: dict[Role, frozenset[Can]] = {
@@ -48,10 +86,31 @@ ROLE_CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.VIEW_TRANSACTIONS,
             Can.VIEW_SETTLEMENT,
             Can.RUN_SETTLEMENT,
+            Can.VIEW_CARDS,
+            Can.VIEW_STOCK,
+            Can.VIEW_BATCHES,
+            Can.VIEW_HOLDERS,
+            Can.VIEW_CHIP,
+            Can.DECIDE_CHIP,
             Can.VIEW_AUDIT,
         }
     ),
-    Role.VIEWER: frozenset({Can.VIEW_DIRECTORY, Can.VIEW_TRANSACTIONS, Can.VIEW_SETTLEMENT}),
+    Role.VIEWER: frozenset({Can.VIEW_DIRECTORY, Can.VIEW_TRANSACTIONS, Can.VIEW_SETTLEMENT, Can.VIEW_STOCK, Can.VIEW_BATCHES}),
+    Role.CARD_DESK: frozenset(
+        {
+            Can.VIEW_DIRECTORY,
+            Can.VIEW_ACCOUNTS,
+            Can.VIEW_TRANSACTIONS,
+            Can.VIEW_CARDS,
+            Can.CHANGE_CARDS,
+            Can.VIEW_STOCK,
+            Can.CHANGE_STOCK,
+            Can.VIEW_BATCHES,
+            Can.RUN_BATCHES,
+            Can.VIEW_HOLDERS,
+            Can.CHANGE_HOLDERS,
+        }
+    ),
 }
 
 
@@ -63,10 +122,9 @@ def allowed(request: HttpRequest, capability: Can) -> bool:
 def sync_roles() -> None:
     """Make the groups and their permissions what the table above says; running it again changes nothing."""
     content_type = ContentType.objects.get_for_model(StaffAccount)
-    names = dict(StaffAccount._meta.permissions)
     permissions = {
         capability: Permission.objects.get_or_create(
-            content_type=content_type, codename=str(capability), defaults={"name": names[str(capability)]}
+            content_type=content_type, codename=str(capability), defaults={"name": CAPABILITY_NAMES[capability]}
         )[0]
         for capability in Can
     }

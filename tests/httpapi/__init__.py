@@ -1,0 +1,1 @@
+"""Tests of REST: the contract over every operation, and each part against a small city."""
