@@ -7,6 +7,8 @@ import psycopg
 
 FIRST_PURSE = 10**12
 """Every book account's number is below this, every purse's above."""
+_FIRST_ACCOUNT_PURSE = 10**17
+"""Between the two stand the purses inside chips: their number is the card's."""
 _REFERENCES = 100_000_000
 
 
@@ -26,6 +28,7 @@ class BookKind(IntEnum):
     BANK = 10
     NETTING = 11
     DEPOSIT = 12
+    CHIP_TRANSIT = 13
 
 
 def book_id(kind: int, ref: int) -> int:
@@ -44,6 +47,11 @@ def split_book_id(account: int) -> tuple[int, int]:
 def is_book(account: int) -> bool:
     """Whether a side of a transfer is a book account; otherwise it is a purse."""
     return account < FIRST_PURSE
+
+
+def is_chip(account: int) -> bool:
+    """Whether a side of a transfer is the purse inside a chip; its number is the card's."""
+    return FIRST_PURSE <= account < _FIRST_ACCOUNT_PURSE
 
 
 def name_book_account(connection: psycopg.Connection[Any], account: int, *, name: str) -> None:

@@ -32,6 +32,36 @@ SELECT id AS transfer_id, ledger.id_time(id) AS posted_at, kind, unit_id,
  ORDER BY id DESC LIMIT %(limit)s
 """
 
+_CHIP_STATEMENT = """
+WITH RECURSIVE chain AS (
+    SELECT t.*, 1 AS step
+      FROM ledger.chip_purse p
+     CROSS JOIN LATERAL (SELECT * FROM ledger.transfer q WHERE q.lane = p.lane AND q.id = p.last_transfer_id LIMIT 1) t
+     WHERE p.card_no = %(card)s
+     UNION ALL
+    SELECT t.*, c.step + (c.id < %(before)s)::int
+      FROM chain c
+     CROSS JOIN LATERAL (SELECT * FROM ledger.transfer q WHERE q.lane = c.lane AND q.id = c.prev_id LIMIT 1) t
+     WHERE c.step + (c.id < %(before)s)::int <= %(limit)s
+)
+SELECT id AS transfer_id, ledger.id_time(id) AS posted_at, kind, 0 AS unit_id,
+       CASE WHEN credit = %(card)s THEN amount_fen ELSE -amount_fen END AS amount_fen, balance_after AS balance_fen,
+       CASE WHEN credit = %(card)s THEN debit ELSE credit END AS counterpart, terminal_id, terminal_seq, card_no,
+       link_id, orig_id, business_date, occurred_at
+  FROM chain WHERE id < %(before)s
+ ORDER BY id DESC LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipBalance:
+    """The shadow account of a chip as it stands; below zero where a load or a record has not come in."""
+
+    card_no: int
+    account_no: int
+    balance_fen: int
+    seq: int
+
 
 @dataclass(frozen=True, slots=True)
 class PurseBalance:
@@ -115,3 +145,19 @@ def balance_as_of(connection: psycopg.Connection[Any], account_no: int, unit_id:
     """What a purse held at a moment (posting time)."""
     lines = statement(connection, account_no, as_of=as_of, unit_id=unit_id, limit=1)
     return lines[0].balance_fen if lines else 0
+
+
+def chip_balance(connection: psycopg.Connection[Any], card_no: int) -> ChipBalance | None:
+    """What the journal says is inside the chip of a card; None where its purse was never used."""
+    with connection.cursor(row_factory=class_row(ChipBalance)) as cursor:
+        query = "SELECT card_no, account_no, balance_fen, seq FROM ledger.chip_purse WHERE card_no = %s"
+        return cursor.execute(query, (card_no,)).fetchone()
+
+
+def chip_statement(
+    connection: psycopg.Connection[Any], card_no: int, *, limit: int = 50, before_id: int | None = None
+) -> list[StatementLine]:
+    """The newest `limit` transfers of a chip purse, newest first, in the order in which they came in."""
+    values = {"card": card_no, "before": (1 << 63) - 1 if before_id is None else before_id, "limit": limit}
+    with connection.cursor(row_factory=class_row(StatementLine)) as cursor:
+        return cursor.execute(_CHIP_STATEMENT, values).fetchall()

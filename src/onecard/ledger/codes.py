@@ -139,3 +139,4 @@ class SystemTerminal:
     SETTLEMENT = -2
     DESK = -3
     HOLD_EXPIRY = -4
+    CHIP = -5

@@ -11,7 +11,8 @@ WITH records AS (
    FROM records r
    LEFT JOIN ledger.posting_key k ON k.terminal_id = r.terminal_id AND k.terminal_seq = r.terminal_seq AND k.transfer_id = r.first_id
                                   AND k.lane = r.lane AND k.code = 0
-  WHERE k.op IS NULL OR k.legs <> r.legs OR k.op IN (1, 2, 3, 4, 8, 20, 21, 22, 23) AND k.amount_fen <> r.fen
+  WHERE k.op IS NULL OR k.legs <> r.legs OR k.op IN (1, 2, 3, 4, 8, 13, 20, 21, 22, 23) AND k.amount_fen <> r.fen
+     OR k.op IN (14, 15, 16) AND k.amount_fen * 2 <> r.fen -- into the transit book and out of it
   ORDER BY r.lane, r.first_id LIMIT 1)
 UNION ALL
 (SELECT format('key %%s/%%s phase %%s', k.terminal_id, k.terminal_seq, k.phase), format('transfer %%s/%%s', k.lane, k.transfer_id),

@@ -2,7 +2,7 @@
 WITH undone AS (
     SELECT x.lane, x.orig_id, sum(x.amount_fen - coalesce((SELECT sum(y.amount_fen) FROM ledger.transfer y
                                                             WHERE y.orig_id = x.id AND y.lane + 0 = x.lane AND y.id > x.id), 0)) AS fen
-      FROM ledger.transfer x WHERE x.orig_id IS NOT NULL AND x.kind IN (5, 6, 7, 8, 9, 10)
+      FROM ledger.transfer x WHERE x.orig_id IS NOT NULL AND x.kind IN (5, 6, 7, 8, 9, 10, 15)
      GROUP BY x.lane, x.orig_id
 )
 SELECT format('transfer %%s/%%s', u.lane, u.orig_id) AS place, format('at most %%s given back', t.amount_fen) AS expected, u.fen::text AS found

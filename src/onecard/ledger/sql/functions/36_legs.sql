@@ -37,15 +37,22 @@ BEGIN
         v_purse := CASE WHEN v_leg.debit >= 1000000000000 THEN v_leg.debit WHEN v_leg.credit >= 1000000000000 THEN v_leg.credit END;
         IF v_purse IS NOT NULL THEN
             v_amount := CASE WHEN v_leg.credit = v_purse THEN v_leg.amount_fen ELSE -v_leg.amount_fen END;
-            SELECT last_transfer_id INTO STRICT v_leg.prev_id FROM ledger.purse
-             WHERE account_no = v_purse / 100000 AND unit_id = v_purse % 100000;
-            UPDATE ledger.purse
-               SET balance_fen = balance_fen + v_amount, seq = seq + 1, last_transfer_id = v_leg.id,
-                   day_spent_fen = CASE WHEN v_amount > 0 AND day = p_back_day THEN greatest(day_spent_fen - v_amount, 0) ELSE day_spent_fen END,
-                   meal_spent_fen = CASE WHEN v_amount > 0 AND day = p_back_day AND meal = p_back_meal
-                                         THEN greatest(meal_spent_fen - v_amount, 0) ELSE meal_spent_fen END
-             WHERE account_no = v_purse / 100000 AND unit_id = v_purse % 100000
-            RETURNING balance_fen INTO STRICT v_balance;
+            IF v_purse < 100000000000000000 THEN -- a chip purse's number is its card's
+                SELECT last_transfer_id INTO STRICT v_leg.prev_id FROM ledger.chip_purse WHERE card_no = v_purse;
+                UPDATE ledger.chip_purse SET balance_fen = balance_fen + v_amount, seq = seq + 1, last_transfer_id = v_leg.id
+                 WHERE card_no = v_purse
+                RETURNING balance_fen INTO STRICT v_balance;
+            ELSE
+                SELECT last_transfer_id INTO STRICT v_leg.prev_id FROM ledger.purse
+                 WHERE account_no = v_purse / 100000 AND unit_id = v_purse % 100000;
+                UPDATE ledger.purse
+                   SET balance_fen = balance_fen + v_amount, seq = seq + 1, last_transfer_id = v_leg.id,
+                       day_spent_fen = CASE WHEN v_amount > 0 AND day = p_back_day THEN greatest(day_spent_fen - v_amount, 0) ELSE day_spent_fen END,
+                       meal_spent_fen = CASE WHEN v_amount > 0 AND day = p_back_day AND meal = p_back_meal
+                                             THEN greatest(meal_spent_fen - v_amount, 0) ELSE meal_spent_fen END
+                 WHERE account_no = v_purse / 100000 AND unit_id = v_purse % 100000
+                RETURNING balance_fen INTO STRICT v_balance;
+            END IF;
             v_leg.balance_after := v_balance;
         END IF;
         INSERT INTO ledger.transfer SELECT v_leg.*;

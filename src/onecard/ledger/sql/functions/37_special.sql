@@ -73,7 +73,8 @@ BEGIN
         RETURN;
     ELSIF (SELECT c.account_no FROM ledger.card c WHERE c.card_no = p_key.card_no) IS DISTINCT FROM p_account.account_no
           OR p_op < 9 AND p_key.merchant <> p_merchant
-          OR p_op = 9 AND (p_key.card_no <> p_card OR p_amount > 0 AND p_amount <> p_key.amount_fen OR p_key.op = 6)
+          OR p_op = 9 AND (p_key.card_no <> p_card OR p_amount > 0 AND p_amount <> p_key.amount_fen OR p_key.op = 6
+                           OR p_key.op > 9) -- what a chip has done, no message undoes
           OR p_op IN (5, 6) AND p_key.op <> 4
           OR p_op IN (7, 8) AND p_key.op NOT IN (1, 2, 5)
           OR p_op = 7 AND p_amount > 0 AND p_amount <> p_key.amount_fen THEN

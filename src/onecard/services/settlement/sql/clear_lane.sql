@@ -1,5 +1,6 @@
 -- Clears one lane window: every transfer in it is counted in exactly one line, whether a merchant is part of it or not.
--- A book account's number is kind * 10^8 + ref; a purse's is account number * 10^5 + unit, which is never below 10^17.
+-- A book account's number is kind * 10^8 + ref; a chip's is its card number, of 16 digits; a purse's is account number * 10^5 + unit,
+-- which is never below 10^17. What is in a chip is public money.
 -- Kinds from 20 on are settlement's own postings: kept, so that lines and journal agree, but they belong to no merchant.
 DELETE FROM settlement_clearingline WHERE run_id = %(run)s AND lane = %(lane)s;
 
@@ -19,10 +20,10 @@ SELECT %(run)s, %(lane)s, terminal_id,
                CASE WHEN t.debit < 10000000000 THEN t.debit / 100000000 ELSE 0 END AS debit_kind,
                CASE WHEN t.credit < 10000000000 THEN t.credit / 100000000 ELSE 0 END AS credit_kind,
                t.link_id IS NULL OR t.link_id = t.id AS first_leg,
-               CASE WHEN t.debit >= 10000000000 THEN mod(t.debit, 100000) <> 0
-                    WHEN t.credit >= 10000000000 THEN mod(t.credit, 100000) <> 0
+               CASE WHEN t.debit >= 100000000000000000 THEN mod(t.debit, 100000) <> 0
+                    WHEN t.credit >= 100000000000000000 THEN mod(t.credit, 100000) <> 0
                     ELSE false END AS private,
-               CASE WHEN t.kind IN (1, 2, 5) OR t.kind = 10 AND t.orig_id IS NULL THEN 1
+               CASE WHEN t.kind IN (1, 2, 5, 13) OR t.kind = 10 AND t.orig_id IS NULL THEN 1
                     WHEN t.kind = 7 THEN -1
                     WHEN t.kind = 9 AND t.debit BETWEEN 100000000 AND 199999999 THEN -1
                     -- the reversal of a void brings the item back, that of a refund brings none: a refund took none away

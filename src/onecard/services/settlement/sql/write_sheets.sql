@@ -5,7 +5,7 @@ DELETE FROM settlement_sheetrow WHERE run_id = %(run)s;
 WITH base AS MATERIALIZED (
   SELECT terminal_id, merchant_id, unit_id, operator_id, business_date,
          sum(transaction_count) AS n, sum(zero_count) AS zero_n,
-         sum(transaction_count) FILTER (WHERE kind IN (1, 5)) AS purchase_n, sum(signed_fen) FILTER (WHERE kind IN (1, 5)) AS purchase,
+         sum(transaction_count) FILTER (WHERE kind IN (1, 5, 13)) AS purchase_n, sum(signed_fen) FILTER (WHERE kind IN (1, 5, 13)) AS purchase,
          sum(transaction_count) FILTER (WHERE kind IN (2, 10)) AS advice_n, sum(signed_fen) FILTER (WHERE kind = 2) AS advice,
          sum(signed_fen) FILTER (WHERE kind = 10) AS debt,
          sum(transaction_count) FILTER (WHERE kind = 7) AS void_n, sum(signed_fen) FILTER (WHERE kind = 7) AS void,
