@@ -1,0 +1,37 @@
+"""What a reader is to whoever uses cards, and one exchange over it."""
+
+from typing import Protocol
+
+from onecard.protocol.purse.apdu import Command, Response
+
+_MORE = 0x61
+_OTHER_LENGTH = 0x6C
+
+
+class Reader(Protocol):
+    """A slot with a card in it, or without."""
+
+    def connect(self) -> bytes:
+        """Power the card up and give its ATR. Raises CardRemoved, ReaderGone."""
+        ...
+
+    def transmit(self, command: bytes) -> bytes:
+        """One APDU there and its answer back. Raises CardRemoved, ReaderGone: whether the card did it is then unknown."""
+        ...
+
+    def disconnect(self) -> None:
+        """Power the card down; never raises."""
+        ...
+
+
+def exchange(reader: Reader, command: Command) -> Response:
+    """One command, with what T=0 needs: GET RESPONSE after 61xx, the right length after 6Cxx. Raises what the reader raises."""
+    response = Response.parse(reader.transmit(bytes(command)))
+    if response.sw >> 8 == _OTHER_LENGTH:
+        again = Command.of(command.header, command.data, le=response.sw & 0xFF or 256)
+        response = Response.parse(reader.transmit(bytes(again)))
+    data = response.data
+    while response.sw >> 8 == _MORE:
+        response = Response.parse(reader.transmit(bytes(Command(0x00, 0xC0, 0x00, 0x00, le=response.sw & 0xFF or 256))))
+        data += response.data
+    return Response(data, response.sw)
