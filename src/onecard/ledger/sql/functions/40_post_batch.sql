@@ -31,6 +31,8 @@ DECLARE
     v_max_meal bigint[];
     v_max_day bigint[];
     v_max_balance bigint[];
+    v_cap_anonymous bigint;  -- the legal caps in force; NULL: none
+    v_cap_registered bigint;
     v_ord bigint[];
     v_keys ledger.posting_key[];
     v_legs ledger.transfer[];
@@ -57,6 +59,8 @@ BEGIN
     SELECT array_agg(card_type_id), array_agg(limit_txn_fen), array_agg(limit_meal_fen), array_agg(limit_day_fen), array_agg(limit_balance_fen),
            ARRAY(SELECT operator_id FROM ledger.issuer WHERE unified)
       INTO v_types, v_max_txn, v_max_meal, v_max_day, v_max_balance, v_unified FROM ledger.card_type;
+    SELECT nullif(anonymous_fen, 0), nullif(registered_fen, 0) INTO v_cap_anonymous, v_cap_registered FROM ledger.legal_cap
+     WHERE valid_from <= (v_now AT TIME ZONE 'Asia/Shanghai')::date ORDER BY valid_from DESC LIMIT 1;
 
     -- 1 Find, by index, all that a row needs, and decide. OFFSET 0 keeps each level's columns from being computed again above it.
     --   Eight ids are set aside per row, so that an id follows from the row's place.
@@ -113,7 +117,8 @@ BEGIN
                             WHEN op = 2 THEN CASE WHEN amount < 0 THEN 41 ELSE 0 END
                             WHEN f = 0 THEN 40
                             WHEN amount <= 0 THEN 41
-                            WHEN op = 3 THEN CASE WHEN v_max_balance[card_type] > 0 AND f_balance + first_fen > v_max_balance[card_type] THEN 45
+                            -- The card type's limit and the law's: the smaller one; neither is no limit.
+                            WHEN op = 3 THEN CASE WHEN f_balance + first_fen > least(nullif(v_max_balance[card_type], 0), legal_cap) THEN 45
                                                   ELSE 0 END
                             WHEN v_max_txn[card_type] > 0 AND amount > v_max_txn[card_type] THEN 42
                             WHEN meal > 0 AND v_max_meal[card_type] > 0 AND meal_spent + amount > v_max_meal[card_type] THEN 43
@@ -122,7 +127,7 @@ BEGIN
                             ELSE 0 END AS code
                   FROM (
                     SELECT ord, op, terminal, seq, card, merchant, amount, meal, occurred, bdate, orig_terminal, orig_seq, is_reversal, id, known,
-                           field, k_code, k_balance, k_transfer, refusal, account_no, operator_id, card_type, repaid_fen, f,
+                           field, k_code, k_balance, k_transfer, refusal, account_no, operator_id, card_type, repaid_fen, legal_cap, f,
                            CASE f WHEN 1 THEN 0 WHEN 2 THEN unit END AS f_unit,
                            CASE f WHEN 1 THEN u_tid WHEN 2 THEN v_tid END AS f_tid,
                            CASE f WHEN 1 THEN u_balance WHEN 2 THEN v_balance END AS f_balance,
@@ -180,6 +185,7 @@ BEGIN
                                     ELSE 0 END AS refusal,
                                c.account_no, c.operator_id, array_position(v_types, c.card_type_id) AS card_type,
                                CASE WHEN i.op = 3 THEN least(coalesce(a.debt_fen, 0), i.amount) ELSE 0 END AS repaid_fen,
+                               CASE WHEN a.holder_id IS NULL OR n.holder_id IS NOT NULL THEN v_cap_anonymous ELSE v_cap_registered END AS legal_cap,
                                -- P2: 0 no purse, 1 the public, 2 the private one. Of two, the first in order that has something; a hold
                                -- takes the first that has it all.
                                CASE WHEN i.purse_order < 3 THEN CASE WHEN u.account_no IS NOT NULL THEN 1 WHEN v.account_no IS NOT NULL THEN 2 ELSE 0 END
@@ -205,6 +211,7 @@ BEGIN
                                     AND k.phase = CASE WHEN i.op = 9 THEN 1 ELSE 0 END
                           LEFT JOIN ledger.card c ON c.card_no = i.card
                           LEFT JOIN ledger.account a ON a.account_no = CASE WHEN i.op = 3 THEN c.account_no END -- what a top-up may repay
+                          LEFT JOIN ledger.anonymous_holder n ON n.holder_id = a.holder_id
                           -- P2: the public purse where the issuer settles unified and the merchant takes it, the private one of its unit.
                           LEFT JOIN ledger.purse u ON u.account_no = c.account_no
                                     AND u.unit_id = CASE WHEN i.purse_order IN (1, 3, 4) AND c.operator_id = ANY (v_unified) AND i.op <= 4 THEN 0 END
