@@ -31,6 +31,9 @@ class Can(StrEnum):
     CHANGE_HOLDERS = "change_holders"
     VIEW_CHIP = "view_chip"
     DECIDE_CHIP = "decide_chip"
+    VIEW_KEYS = "view_keys"
+    MANAGE_KEYS = "manage_keys"
+    KEY_CUSTODIAN = "key_custodian"
     VIEW_AUDIT = "view_audit"
     MANAGE_STAFF = "manage_staff"
     MANAGE_TOKENS = "manage_tokens"
@@ -54,6 +57,9 @@ CAPABILITY_NAMES: dict[Can, str] = {
     Can.CHANGE_HOLDERS: "Register, change and load cardholders",
     Can.VIEW_CHIP: "See the quarantine desk",
     Can.DECIDE_CHIP: "Release and refuse at the quarantine desk",
+    Can.VIEW_KEYS: "See the status of keys, ceremonies, requests and SAMs",
+    Can.MANAGE_KEYS: "Run key ceremonies, ask for and approve acts on keys, manage SAMs",
+    Can.KEY_CUSTODIAN: "Hold and enter one's own key component",
     Can.VIEW_AUDIT: "Read the audit log",
     Can.MANAGE_STAFF: "Manage the staff and their roles",
     Can.MANAGE_TOKENS: "Issue and revoke tokens for programs",
@@ -68,6 +74,7 @@ class Role(StrEnum):
     FINANCE = "finance"
     VIEWER = "operator-viewer"
     CARD_DESK = "card-desk"
+    KEY_OFFICER = "key-officer"
 
 
 ROLE_NAMES: dict[Role, str | Promise] = {
@@ -75,6 +82,7 @@ ROLE_NAMES: dict[Role, str | Promise] = {
     Role.FINANCE: _("Finance"),
     Role.VIEWER: _("Operations (read only)"),
     Role.CARD_DESK: _("Card desk"),
+    Role.KEY_OFFICER: _("Key officer"),
 }
 
 ROLE_CAPABILITIES: dict[Role, frozenset[Can]] = {
@@ -111,6 +119,7 @@ ROLE_CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.CHANGE_HOLDERS,
         }
     ),
+    Role.KEY_OFFICER: frozenset({Can.VIEW_DIRECTORY, Can.VIEW_KEYS, Can.MANAGE_KEYS, Can.KEY_CUSTODIAN}),
 }
 
 

@@ -169,8 +169,10 @@ def format_component(scheme: Scheme, component: Component, *, tag: int) -> str:
     return " ".join(group + _check_digit(group, place) for place, group in enumerate(groups))
 
 
-def parse_component(text: str, scheme: Scheme, *, number: int, tag: int, who: str, size: int = KEY_BYTES) -> Component:
-    """The component of custodian `number`, as typed in; `who` is named in what is wrong.
+def parse_component(
+    text: str, scheme: Scheme, *, number: int, tag: int | None, who: str, size: int = KEY_BYTES
+) -> Component:
+    """The component of custodian `number`, as typed in; `who` is named in what is wrong; `tag` None takes any ceremony's.
 
     Groups may be separated by spaces or dashes, or by nothing. Components that come from another institution without check
     digits are taken for XOR only: 8 groups of 4 digits, or 32 digits at a stretch; their check value has to find typing errors.
@@ -206,8 +208,8 @@ def share_number(text: str) -> int | None:
     return int(first[2], 16) if _is_group(first, 0) else None
 
 
-def _check_head(head: str, scheme: Scheme, *, number: int, tag: int, who: str) -> None:
-    wanted = f"{scheme.threshold:X}{scheme.count:X}{number:X}{tag % 16:X}"
+def _check_head(head: str, scheme: Scheme, *, number: int, tag: int | None, who: str) -> None:
+    wanted = f"{scheme.threshold:X}{scheme.count:X}{number:X}" + (head[3] if tag is None else f"{tag % 16:X}")
     if head != wanted:
         raise InvalidInput(
             f"{who} 的分量不是本次仪式中本人的分量（第 1 组应为 {wanted}，录入 {head}）",
