@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Model
 from django.http import HttpRequest
 
-_NEVER = {"password", "password_hash", "certificate_sha256", "holder_count", "unit_count", "child_count"}
+_NEVER = {"digest", "password", "password_hash", "certificate_sha256", "holder_count", "unit_count", "child_count"}
 
 
 def watch_users() -> None:

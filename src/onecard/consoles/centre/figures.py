@@ -189,12 +189,20 @@ def forget() -> None:
         shared.forget()
 
 
-def by_owner(which: str) -> dict[int, Sum]:
-    """Today's sums by `operators` or `units` (0: public merchants outside any unit)."""
+def today_of(bound: frozenset[int] | None) -> Sum:
+    """Today's sum, of the merchants of some operators where given."""
+    parts = by_owner("operators", bound).values()
+    return Sum(sum(part.count for part in parts), sum(part.fen for part in parts))
+
+
+def by_owner(which: str, bound: frozenset[int] | None = None) -> dict[int, Sum]:
+    """Today's sums by `operators` or `units` (0: public merchants outside any unit); within some operators where given."""
     merchants = directory.get()["merchants"]
     sums: defaultdict[int, Sum] = defaultdict(Sum)
     for merchant, part in today.get().merchants.items():
         operator, unit = merchants.get(merchant, (0, None))
+        if bound is not None and operator not in bound:
+            continue
         owner = sums[operator if which == "operators" else unit or 0]
         owner.count += part.count
         owner.fen += part.fen

@@ -27,6 +27,11 @@ def actor_of(user: User) -> Actor:
     return Actor(user.get_username(), carried(capabilities(user)), operators_of(user))
 
 
+def operators(request: HttpRequest) -> frozenset[int] | None:
+    """The operators the page may show; None for all."""
+    return of_request(request).operators
+
+
 def of_request(request: HttpRequest) -> Actor:
     """Who is signed in; asked for once a request. For pages behind `needs`."""
     found = getattr(request, "onecard_actor", None)

@@ -32,19 +32,30 @@ class Quarantined(NamedTuple):
     reason: str
 
 
-def denied(*, after: tuple[int, int] = (0, 0), limit: int = PAGE) -> list[Denied]:
-    """The deny list in the order of card numbers."""
-    sql = (
-        "SELECT card_no, reason, since FROM ledger.deny_list WHERE (card_no, reason) > (%s, %s) ORDER BY card_no, reason LIMIT %s"
-    )
-    return [Denied._make(row) for row in _rows(sql, [*after, limit])]
+def denied(*, after: tuple[int, int] = (0, 0), limit: int = PAGE, operators: frozenset[int] | None = None) -> list[Denied]:
+    """The deny list in the order of card numbers; of the cards of some operators where given."""
+    sql = """SELECT d.card_no, d.reason, d.since FROM ledger.deny_list AS d
+        WHERE (d.card_no, d.reason) > (%s, %s) AND (%s::int[] IS NULL OR EXISTS (
+            SELECT FROM ledger.card AS c JOIN ledger.account AS a USING (account_no)
+            WHERE c.card_no = d.card_no AND a.operator_id = ANY(%s::int[])))
+        ORDER BY d.card_no, d.reason LIMIT %s"""
+    return [Denied._make(row) for row in _rows(sql, [*after, *_bound(operators), limit])]
 
 
-def quarantined(*, after: tuple[int, int] = (-(2**62), 0), limit: int = PAGE) -> list[Quarantined]:
-    """What is in quarantine, in the order of terminals and their sequences."""
-    sql = f"""SELECT {", ".join(Quarantined._fields)} FROM ledger.quarantine
-        WHERE (terminal_id, terminal_seq) > (%s, %s) ORDER BY terminal_id, terminal_seq LIMIT %s"""  # noqa: S608
-    return [Quarantined._make(row) for row in _rows(sql, [*after, limit])]
+def quarantined(
+    *, after: tuple[int, int] = (-(2**62), 0), limit: int = PAGE, operators: frozenset[int] | None = None
+) -> list[Quarantined]:
+    """What is in quarantine, in the order of terminals and their sequences; at the merchants of some operators where given."""
+    sql = f"""SELECT {", ".join(Quarantined._fields)} FROM ledger.quarantine AS q
+        WHERE (terminal_id, terminal_seq) > (%s, %s) AND (%s::int[] IS NULL OR EXISTS (
+            SELECT FROM operators_merchant AS m WHERE m.id = q.merchant %% 100000000 AND m.operator_id = ANY(%s::int[])))
+        ORDER BY terminal_id, terminal_seq LIMIT %s"""  # noqa: S608
+    return [Quarantined._make(row) for row in _rows(sql, [*after, *_bound(operators), limit])]
+
+
+def _bound(operators: frozenset[int] | None) -> tuple[list[int] | None, list[int] | None]:
+    ids = None if operators is None else sorted(operators)
+    return ids, ids
 
 
 def _rows(sql: str, values: list[Any]) -> list[tuple[Any, ...]]:

@@ -1,26 +1,43 @@
 """The staff of the management centre: making, changing and shutting out users, and giving out one-time passwords."""
 
+from collections.abc import Iterable
+
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 
 from onecard.consoles.centre.api import one_time_password
-from onecard.consoles.centre.models import StaffAccount
+from onecard.consoles.centre.models import StaffAccount, StaffOperator
 from onecard.consoles.centre.roles import Role
 from onecard.kernel.errors import RuleViolated
 
 
-def create_staff(username: str, role: Role, *, name: str = "") -> tuple[User, str]:
-    """A new user of a role, and the one-time password."""
+def create_staff(username: str, role: Role, *, name: str = "", operators: Iterable[int] = ()) -> tuple[User, str]:
+    """A new user of a role, bound to operators or to none, and the one-time password. Raises RuleViolated as `bind` does."""
     password = one_time_password()
     with transaction.atomic():
         user = User.objects.create_user(username, password=password, is_staff=True, first_name=name)
         user.groups.set([Group.objects.get(name=str(role))])
         StaffAccount.objects.create(user=user)
+        bind(user, role, operators)
     return user, password
 
 
-def change_staff(user: User, role: Role, *, name: str, active: bool, by: User) -> User:
-    """Change a user's name, role or standing.
+def bind(user: User, role: Role, operators: Iterable[int]) -> tuple[set[int], set[int]]:
+    """Have a user see these operators alone, or with none of them all; gives who it was before and is now.
+
+    Raises RuleViolated for an administrator: what he changes is everybody's.
+    """
+    account, _created = StaffAccount.objects.get_or_create(user=user, defaults={"password_must_change": False})
+    before, wanted = set(account.bindings.values_list("operator_id", flat=True)), set(operators)
+    if wanted and role == Role.ADMINISTRATOR:
+        raise RuleViolated("管理员不能限定运营单位", "an administrator is not bound to operators", rule="N3")
+    account.bindings.exclude(operator_id__in=wanted).delete()
+    StaffOperator.objects.bulk_create(StaffOperator(staff=account, operator_id=operator) for operator in wanted - before)
+    return before, wanted
+
+
+def change_staff(user: User, role: Role, *, name: str, active: bool, by: User, operators: Iterable[int] | None = None) -> User:
+    """Change a user's name, role or standing, and where given the operators.
 
     Raises RuleViolated for taking the own rights away: somebody must be able to give them back.
     """
@@ -33,6 +50,8 @@ def change_staff(user: User, role: Role, *, name: str, active: bool, by: User) -
         user.save(update_fields=["first_name", "is_active"])
         if set(user.groups.values_list("name", flat=True)) != {str(role)}:
             user.groups.set([Group.objects.get(name=str(role))])
+        if operators is not None:
+            bind(user, role, operators)
     return user
 
 

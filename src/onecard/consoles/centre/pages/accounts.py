@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -12,7 +13,8 @@ from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST
 
 from onecard.consoles.centre import audit, formats, labels, lists, search
-from onecard.consoles.centre.pages.base import address, moment, needs, number, render
+from onecard.consoles.centre.identity import operators
+from onecard.consoles.centre.pages.base import address, moment, needs, number, operator_choices, render
 from onecard.consoles.centre.pages.transactions import Names, row
 from onecard.consoles.centre.roles import Can, allowed
 from onecard.consoles.centre.search import Cursor, Span
@@ -36,14 +38,14 @@ def accounts(request: HttpRequest) -> HttpResponse:
     operator, unit, after = (number(request.GET.get(name)) for name in ("operator", "unit", "after"))
     if not text:
         of = {name: value for name, value in (("operator_id", operator), ("unit_id", unit)) if value is not None}
-        found = list(Account.objects.filter(account_no__gt=after or 0, **of).order_by("account_no")[:PAGE])
+        found = list(_visible(request).filter(account_no__gt=after or 0, **of).order_by("account_no")[:PAGE])
     else:
         value = number(text)
         account_no = search.account_of_card(value) if value is not None and is_card_no(value) else value
-        if account_no is not None and is_account_no(account_no) and Account.objects.filter(pk=account_no).exists():
+        if account_no is not None and is_account_no(account_no) and _visible(request).filter(pk=account_no).exists():
             return redirect("admin:centre_account", account_no)
         holders = list(Holder.objects.filter(name=text).values_list("id", flat=True)[:PAGE])
-        found = list(Account.objects.filter(holder_id__in=holders).order_by("account_no")[:PAGE])
+        found = list(_visible(request).filter(holder_id__in=holders).order_by("account_no")[:PAGE])
         problem = "" if found else _("No account has this number, this card or a cardholder of exactly this name.")
     full = not text and len(found) == PAGE
     return render(
@@ -53,13 +55,18 @@ def accounts(request: HttpRequest) -> HttpResponse:
             "title": _("Accounts"),
             "q": text,
             "operator": operator,
-            "operators": list(Operator.objects.order_by("id")),
+            "operators": operator_choices(request),
             "problem": problem,
             "accounts": _account_rows(found),
             "next": address(request, after=found[-1].account_no) if full else None,
             "first": address(request, after=None) if after else None,
         },
     )
+
+
+def _visible(request: HttpRequest) -> "QuerySet[Account]":
+    bound = operators(request)
+    return Account.objects.all() if bound is None else Account.objects.filter(operator_id__in=bound)
 
 
 def _account_rows(found: list[Account]) -> list[dict[str, Any]]:
@@ -86,7 +93,7 @@ def _account_rows(found: list[Account]) -> list[dict[str, Any]]:
 @needs(Can.VIEW_ACCOUNTS)
 def account(request: HttpRequest, account_no: int) -> HttpResponse:
     """One account: standing, purses, cards, and the statement as of any moment."""
-    found = Account.objects.filter(pk=account_no).first()
+    found = _visible(request).filter(pk=account_no).first()
     if found is None:
         raise Http404
     as_of, cursor = moment(request.GET.get("as_of")), Cursor.parse(request.GET.get("before", ""))
@@ -150,7 +157,7 @@ def _card_row(card: Card) -> dict[str, Any]:
 def deny_list(request: HttpRequest) -> HttpResponse:
     """Cards that may not pay, and why."""
     card, reason = (number(request.GET.get(name)) or 0 for name in ("after", "reason"))
-    found = lists.denied(after=(card, reason))
+    found = lists.denied(after=(card, reason), operators=operators(request))
     full = len(found) == lists.PAGE
     return render(
         request,
@@ -176,7 +183,8 @@ def quarantine(request: HttpRequest) -> HttpResponse:
     """Offline records nobody could be charged for."""
     after = request.GET.get("after", "").split(".")
     start = (int(after[0]), int(after[1])) if len(after) == 2 and all(part.lstrip("-").isdecimal() for part in after) else None
-    found = lists.quarantined(after=start) if start else lists.quarantined()
+    bound = operators(request)
+    found = lists.quarantined(after=start, operators=bound) if start else lists.quarantined(operators=bound)
     terminals = dict(Terminal.objects.filter(pk__in={entry.terminal_id for entry in found}).values_list("id", "tid"))
     merchants = dict(Merchant.objects.filter(pk__in={(entry.merchant or 0) % 10**8 for entry in found}).values_list("id", "name"))
     full = len(found) == lists.PAGE
@@ -213,7 +221,7 @@ def change_state(request: HttpRequest, account_no: int) -> HttpResponse:
     before = AccountStatus.ACTIVE if frozen else AccountStatus.FROZEN
     card_no = number(request.POST.get("card"))
     act = gettext_noop("frozen") if frozen else gettext_noop("released")
-    found = Account.objects.filter(pk=account_no).first()
+    found = _visible(request).filter(pk=account_no).first()
     if found is None:
         raise Http404
     with transaction.atomic():

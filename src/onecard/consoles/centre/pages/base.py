@@ -11,8 +11,10 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.utils.dateparse import parse_date, parse_datetime
 
+from onecard.consoles.centre.identity import operators
 from onecard.consoles.centre.roles import Can, allowed
 from onecard.kernel.business_day import PLATFORM_ZONE
+from onecard.services.operators.models import Operator
 
 View = Callable[..., HttpResponseBase]
 
@@ -38,6 +40,13 @@ def render(request: HttpRequest, template: str, context: dict[str, Any]) -> Temp
 
     request.current_app = centre_site.name
     return TemplateResponse(request, template, {**centre_site.each_context(request), **context})
+
+
+def operator_choices(request: HttpRequest) -> list[Operator]:
+    """The operators the user may choose from: all, or those he is bound to."""
+    bound = operators(request)
+    found = Operator.objects.order_by("id")
+    return list(found if bound is None else found.filter(pk__in=bound))
 
 
 def number(text: str | None) -> int | None:

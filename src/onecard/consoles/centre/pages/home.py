@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from onecard.consoles.centre import figures, formats
+from onecard.consoles.centre import figures, formats, identity
 from onecard.consoles.centre.figures import Sum
 
 _LARGEST = 10
@@ -20,10 +20,10 @@ def context(request: HttpRequest) -> dict[str, Any]:
 
 def live(request: HttpRequest) -> JsonResponse:
     """The live figures as the page shows them: numbers are formatted here, in one place."""
-    points = figures.series.get()
+    points, bound = figures.series.get(), identity.operators(request)
     return JsonResponse(
         {
-            "tiles": _tiles(points),
+            "tiles": _tiles(points, figures.today_of(bound)),
             "series": [
                 {
                     "at": formats.clock(point["at"]),
@@ -33,26 +33,26 @@ def live(request: HttpRequest) -> JsonResponse:
                 }
                 for point in points
             ],
-            "operators": _ranked(figures.by_owner("operators"), _operator_names()),
-            "units": _ranked(figures.by_owner("units"), figures.directory.get()["units"])[:_LARGEST],
+            "operators": _ranked(figures.by_owner("operators", bound), _operator_names()),
+            "units": _ranked(figures.by_owner("units", bound), figures.directory.get()["units"])[:_LARGEST],
         }
     )
 
 
-def _tiles(points: list[dict[str, Any]]) -> dict[str, str]:
+def _tiles(points: list[dict[str, Any]], today: Sum) -> dict[str, str]:
     now = timezone.now()
     # The newest interval may still be coming in from other servers; one older than ten seconds says nothing of now.
     fresh = [point for point in points if (now - point["at"]).total_seconds() < 10]
     last = fresh[-2] if len(fresh) > 1 else (fresh[-1] if fresh else None)
-    settlement, sums = figures.settlement.get(), figures.today.get().merchants.values()
+    settlement = figures.settlement.get()
     run = settlement["run"]
     return {
         "rate": formats.tenths(last["rate_milli"]) if last else "0",
         "p50": formats.tenths(last["p50_us"]) if last else "–",
         "p99": formats.tenths(last["p99_us"]) if last else "–",
         "oldest_unposted": _seconds(last["oldest_ms"]) if last else _("none"),
-        "today_count": formats.count(sum(part.count for part in sums)),
-        "today_sum": formats.yuan(sum(part.fen for part in sums)),
+        "today_count": formats.count(today.count),
+        "today_sum": formats.yuan(today.fen),
         "oldest_unsettled": formats.span(settlement["oldest_unsettled_at"], now=now),
         "last_run": f"{run.business_date} / {run.part_no} · {run.get_state_display()}" if run else _("none yet"),
         **{name: formats.count(number) for name, number in figures.devices.get().items()},

@@ -9,13 +9,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from onecard.consoles.centre import formats, labels, search
+from onecard.consoles.centre.identity import operators
 from onecard.consoles.centre.pages.base import address, moment, needs, number, render
 from onecard.consoles.centre.roles import Can, allowed
 from onecard.consoles.centre.search import Cursor, Record, Span, Transfer
 from onecard.kernel.numbers import is_account_no, is_card_no, split_purse_id
-from onecard.ledger.accounts import BookKind, is_book, split_book_id
+from onecard.ledger.accounts import BookKind, book_id, is_book, split_book_id
 from onecard.services.devices.models import Terminal
 from onecard.services.operators.models import Merchant, Operator, Unit
+from onecard.services.purses.models import Account
 
 _LATE = timedelta(minutes=1)
 """A record that came up later than this shows the moment it was made as well."""
@@ -35,7 +37,7 @@ class Found:
 @needs(Can.VIEW_TRANSACTIONS)
 def transactions(request: HttpRequest) -> HttpResponse:
     """The search page."""
-    found = _search(request)
+    found = _mine(_search(request), operators(request))
     names = Names(found.transfers)
     return render(
         request,
@@ -66,7 +68,29 @@ def _search(request: HttpRequest) -> Found:
         if merchant is None:
             return Found(problem=_("There is no merchant of this number or name."))
         return _page(search.of_merchant(merchant, span, cursor))
+    if operators(request) is not None:
+        return Found(problem=_("You see the transactions of your own operators: search by card, account, terminal or merchant."))
     return _page(search.newest(span, cursor))
+
+
+def _mine(found: Found, bound: frozenset[int] | None) -> Found:
+    """What a user bound to operators may see of it: their holders' transfers and their merchants' (N3)."""
+    if bound is None or not (found.transfers or found.records):
+        return found
+    numbers = {t.account_no for t in found.transfers if t.account_no is not None}
+    accounts = set(Account.objects.filter(pk__in=numbers, operator_id__in=bound).values_list("account_no", flat=True))
+    books = {side for t in found.transfers for side in (t.debit, t.credit) if is_book(side)}
+    merchants = {ref for kind, ref in map(split_book_id, books) if kind == BookKind.MERCHANT}
+    own = set(Merchant.objects.filter(pk__in=merchants, operator_id__in=bound).values_list("id", flat=True))
+    own_books = {book_id(BookKind.MERCHANT, merchant) for merchant in own}
+    terminals = set(
+        Terminal.objects.filter(pk__in={r.terminal_id for r in found.records}, merchant__operator_id__in=bound).values_list(
+            "id", flat=True
+        )
+    )
+    found.transfers = [t for t in found.transfers if t.account_no in accounts or {t.debit, t.credit} & own_books]
+    found.records = [record for record in found.records if record.terminal_id in terminals]
+    return found
 
 
 def _page(transfers: list[Transfer]) -> Found:

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from onecard.consoles.centre import formats
+from onecard.consoles.centre import formats, identity
 from onecard.consoles.centre.pages.base import needs, number, render
 from onecard.consoles.centre.roles import Can
 from onecard.services.operators.models import MAX_CHILDREN, MAX_UNITS, Operator, Unit
@@ -18,7 +18,8 @@ OPERATOR_TONES = {"active": "good", "suspended": "bad", "closed": ""}
 @needs(Can.VIEW_DIRECTORY)
 def tree(request: HttpRequest) -> HttpResponse:
     """The whole tree; with more than 300 units, the units of the one operator that is opened."""
-    operators = list(Operator.objects.order_by("parent_id", "id"))
+    bound = identity.operators(request)
+    operators = [row for row in Operator.objects.order_by("parent_id", "id") if bound is None or row.pk in bound]
     opened = number(request.GET.get("open"))
     everything = sum(operator.unit_count for operator in operators) <= _ALL_AT_ONCE
     units: dict[int, list[Unit]] = {}

@@ -1,12 +1,14 @@
 """The base of every list: a capability to see, one to change, no deletion, no counting of whole tables."""
 
 from collections.abc import Callable
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
 from django.contrib import messages
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -17,6 +19,7 @@ from unfold.paginator import InfinitePaginator
 
 from onecard.consoles.centre import audit
 from onecard.consoles.centre.forms import error_text
+from onecard.consoles.centre.identity import operators
 from onecard.consoles.centre.roles import Can, allowed
 from onecard.kernel.errors import OneCardError
 
@@ -38,6 +41,8 @@ class CentreAdmin(ModelAdmin):  # type: ignore[misc]
 
     view_capability: Can = Can.VIEW_DIRECTORY
     change_capability: Can | None = None
+    scope: str | tuple[str, ...] = ()
+    """The paths from a row to its operator: users who are bound to operators see those rows alone (N3)."""
     list_fullwidth = True
     list_filter_sheet = True
     list_per_page = 50
@@ -63,6 +68,14 @@ class CentreAdmin(ModelAdmin):  # type: ignore[misc]
         """Whether rows may be added."""
         return self.has_change_permission(request)
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """The rows of the operators the user may see; also what is looked up by number and by name."""
+        found, bound = super().get_queryset(request), operators(request)
+        if bound is None or not self.scope:
+            return found
+        paths = (self.scope,) if isinstance(self.scope, str) else self.scope
+        return found.filter(reduce(or_, (Q(**{f"{path}__in": bound}) for path in paths)))
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Never: things are closed, not deleted."""
         return False
@@ -87,7 +100,7 @@ class CentreAdmin(ModelAdmin):  # type: ignore[misc]
 
     def act(self, request: HttpRequest, pk: int, perform: Callable[[], Any], *, act: str, done: str = "") -> HttpResponse:
         """Have a service act on a row: with its audit row in one transaction, and its refusal as a message on the row's page."""
-        before = self.model._default_manager.filter(pk=pk).first()
+        before = self.get_queryset(request).filter(pk=pk).first()
         if before is None:
             raise Http404
         try:

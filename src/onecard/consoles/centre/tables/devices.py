@@ -64,6 +64,7 @@ class TerminalForm(ServiceForm):
 class TerminalAdmin(CentreAdmin):
     """Terminals (D1)."""
 
+    scope = "merchant__operator_id"
     change_capability = Can.CHANGE_DIRECTORY
     form = TerminalForm
     fields = ("tid", "merchant", "line", "driver", "name")
@@ -129,6 +130,7 @@ class LineForm(ServiceForm):
 class LineAdmin(CentreAdmin):
     """The authorised list (G2)."""
 
+    scope = ("operator_id", "unit__operator_id")
     change_capability = Can.CHANGE_DIRECTORY
     form = LineForm
     fields = ("name", "kind", "unit", "operator")

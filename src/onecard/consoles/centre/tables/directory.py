@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
@@ -9,14 +10,15 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from onecard.consoles.centre import formats
-from onecard.consoles.centre.forms import ServiceForm
-from onecard.consoles.centre.pages.base import needs
+from onecard.consoles.centre import audit, formats
+from onecard.consoles.centre.forms import ServiceForm, error_text
+from onecard.consoles.centre.pages.base import needs, number
 from onecard.consoles.centre.roles import Can
 from onecard.consoles.centre.tables.base import CentreAdmin, column
+from onecard.kernel.errors import OneCardError
 from onecard.services.operators import api
-from onecard.services.operators.choices import OperatorStatus
-from onecard.services.operators.models import CardType, Merchant, Operator
+from onecard.services.operators.choices import IssuingMode, OperatorStatus
+from onecard.services.operators.models import CardType, Merchant, Operator, OperatorCardType
 
 OPERATOR_COLOURS = {"active": "success", "suspended": "danger", "closed": "info"}
 
@@ -43,6 +45,7 @@ class OperatorForm(ServiceForm):
 class OperatorAdmin(CentreAdmin):
     """Operators (O1, O2)."""
 
+    scope = "pk"
     change_capability = Can.CHANGE_DIRECTORY
     form = OperatorForm
     fields = ("code", "name", "name_en", "parent", "settlement_mode", "holder_cap")
@@ -71,8 +74,40 @@ class OperatorAdmin(CentreAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """The status buttons, before Django's catch-all."""
-        view = self.admin_site.admin_view(self.set_status)
-        return [path("<int:pk>/status/", view, name="centre_operator_status"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/status/", view(self.set_status), name="centre_operator_status"),
+            path("<int:pk>/card-types/", view(self.allow), name="centre_operator_card_type"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """The form with the card types the operator may use (O2)."""
+        operator = kwargs.get("obj")
+        if isinstance(operator, Operator):
+            allowed = list(
+                OperatorCardType.objects.filter(operator=operator).select_related("card_type").order_by("card_type_id")
+            )
+            others = CardType.objects.exclude(pk__in=[row.card_type_id for row in allowed]).order_by("id")
+            context |= {"allowed_types": allowed, "other_types": others, "issuing_modes": IssuingMode.choices}
+        response: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return response
+
+    @method_decorator(needs(Can.CHANGE_DIRECTORY))
+    @method_decorator(require_POST)
+    def allow(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Let an operator use a card type, or change who issues its cards (O2)."""
+        card_type, mode = number(request.POST.get("card_type")) or 0, request.POST.get("issuing_mode", "")
+        if mode not in IssuingMode.values or not CardType.objects.filter(pk=card_type).exists():
+            return self.back(request, pk, failed=gettext("Choose a card type and who issues its cards."))
+        before = OperatorCardType.objects.filter(operator_id=pk, card_type_id=card_type).first()
+        try:
+            with transaction.atomic():
+                after = api.allow_card_type(pk, card_type, issuing_mode=mode)
+                audit.record_row(request, before, after)
+        except OneCardError as refusal:
+            return self.back(request, pk, failed=error_text(refusal))
+        return self.back(request, pk, done=gettext("Saved."))
 
     @method_decorator(needs(Can.CHANGE_DIRECTORY))
     @method_decorator(require_POST)
@@ -116,6 +151,7 @@ class MerchantForm(ServiceForm):
 class MerchantAdmin(CentreAdmin):
     """Merchants: of a unit, or public (P1)."""
 
+    scope = "operator_id"
     change_capability = Can.CHANGE_DIRECTORY
     form = MerchantForm
     fields = ("name", "operator", "unit", "public", "purse_order", "fee_per_mille", "fee_per_item_fen", "state")

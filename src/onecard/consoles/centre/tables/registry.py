@@ -4,9 +4,11 @@ from auditlog.models import LogEntry
 from django.contrib.auth.models import User
 from unfold.sites import UnfoldAdminSite
 
+from onecard.consoles.centre.models import StaffToken
 from onecard.consoles.centre.tables import devices, directory, units
 from onecard.consoles.centre.tables.audit import AuditAdmin
 from onecard.consoles.centre.tables.staff import StaffAdmin
+from onecard.consoles.centre.tables.tokens import TokenAdmin
 from onecard.services.devices.models import Line, Terminal
 from onecard.services.operators.models import CardType, Merchant, Operator, Unit
 
@@ -20,4 +22,5 @@ def register(site: UnfoldAdminSite) -> None:
     site.register(Terminal, devices.TerminalAdmin)
     site.register(Line, devices.LineAdmin)
     site.register(User, StaffAdmin)
+    site.register(StaffToken, TokenAdmin)
     site.register(LogEntry, AuditAdmin)

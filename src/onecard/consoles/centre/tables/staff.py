@@ -11,13 +11,15 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from onecard.consoles.centre import audit, staff
 from onecard.consoles.centre.forms import ServiceForm
+from onecard.consoles.centre.models import StaffOperator
 from onecard.consoles.centre.pages.base import needs
 from onecard.consoles.centre.roles import ROLE_NAMES, Can, Role
 from onecard.consoles.centre.tables.base import CentreAdmin, column
+from onecard.services.operators.models import Operator
 
 
 class StaffForm(ServiceForm):
@@ -25,6 +27,14 @@ class StaffForm(ServiceForm):
 
     role = forms.ChoiceField(
         label=_("Role"), choices=[(str(role), name) for role, name in ROLE_NAMES.items()], widget=UnfoldAdminSelectWidget
+    )
+
+    operators = forms.ModelMultipleChoiceField(
+        label=_("Bound to operators"),
+        queryset=Operator.objects.order_by("id"),
+        required=False,
+        widget=UnfoldAdminSelectMultipleWidget,
+        help_text=_("None chosen: the user sees the whole platform. Hold Ctrl to choose several."),
     )
 
     class Meta:
@@ -39,6 +49,9 @@ class StaffForm(ServiceForm):
         if self.instance.pk:
             role = staff.role_of(self.instance)
             self.initial["role"] = str(role) if role else None
+            self.initial["operators"] = list(
+                StaffOperator.objects.filter(staff_id=self.instance.pk).values_list("operator", flat=True)
+            )
 
     def clean_username(self) -> str:
         """A name that is free."""
@@ -50,12 +63,22 @@ class StaffForm(ServiceForm):
     def submit(self) -> User:
         """Make or change the user; a new one's one-time password is shown once."""
         values, role = self.cleaned_data, Role(self.cleaned_data["role"])
+        operators = [operator.pk for operator in values["operators"]]
         if self.instance.pk:
             assert isinstance(self.request.user, User), "the page is for those who are signed in"
-            return staff.change_staff(
-                self.instance, role, name=values["first_name"], active=values["is_active"], by=self.request.user
+            before = set(StaffOperator.objects.filter(staff_id=self.instance.pk).values_list("operator_id", flat=True))
+            user = staff.change_staff(
+                self.instance,
+                role,
+                name=values["first_name"],
+                active=values["is_active"],
+                by=self.request.user,
+                operators=operators,
             )
-        user, password = staff.create_staff(values["username"], role, name=values["first_name"])
+            if before != set(operators):
+                audit.record(self.request, user, gettext_noop("bound to operators"), operators=operators)
+            return user
+        user, password = staff.create_staff(values["username"], role, name=values["first_name"], operators=operators)
         messages.warning(self.request, password_message(user, password))
         return user
 
@@ -74,8 +97,8 @@ class StaffAdmin(CentreAdmin):
     view_capability = Can.MANAGE_STAFF
     change_capability = Can.MANAGE_STAFF
     form = StaffForm
-    fields = ("username", "first_name", "role", "is_active")
-    list_display = ("username", "first_name", "role_name", "is_active", "signed_in")
+    fields = ("username", "first_name", "role", "operators", "is_active")
+    list_display = ("username", "first_name", "role_name", "bound_to", "is_active", "signed_in")
     search_fields = ("username", "first_name")
     ordering = ("username",)
     change_form_outer_before_template = "centre/staff_actions.html"
@@ -85,6 +108,12 @@ class StaffAdmin(CentreAdmin):
         """The role in words."""
         role = staff.role_of(user)
         return ROLE_NAMES[role] if role else "–"
+
+    @column(_("Bound to operators"))
+    def bound_to(self, user: User) -> str:
+        """The operators the user sees."""
+        names = StaffOperator.objects.filter(staff_id=user.pk).values_list("operator__name", flat=True)
+        return ", ".join(names) or gettext("all")
 
     @column(_("Last signed in"), ordering="last_login")
     def signed_in(self, user: User) -> str:

@@ -67,6 +67,7 @@ class UnitForm(ServiceForm):
 class UnitAdmin(CentreAdmin):
     """Units."""
 
+    scope = "operator_id"
     change_capability = Can.CHANGE_DIRECTORY
     form = UnitForm
     fields = ("operator", "code", "name", "purse_order")
