@@ -148,3 +148,7 @@ END $$;
 -- The number of the next record of a desk.
 CREATE OR REPLACE FUNCTION ledger.next_desk_seq() RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT nextval('ledger.desk_seq') $$;
+
+-- Stops the postings of an account until the transaction ends, so that a desk may read what is there and settle it.
+CREATE OR REPLACE FUNCTION ledger.lock_account_lane(p_account bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN PERFORM ledger.lock_account(p_account); END $$;

@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ),
                 ("issued_at", models.DateTimeField(verbose_name="发卡时间")),
                 ("valid_until", models.DateField(blank=True, null=True, verbose_name="有效期至")),
-                ("lost_at", models.DateTimeField(blank=True, null=True, verbose_name="挂失时间")),
+                ("stopped_at", models.DateTimeField(blank=True, null=True, verbose_name="停用时间")),
                 (
                     "card_type",
                     models.ForeignKey(
@@ -670,7 +670,9 @@ class Migration(migrations.Migration):
             model_name="card",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("state__in", ("lost_verbal", "lost")), _negated=True), ("lost_at__isnull", False), _connector="OR"
+                    models.Q(("state__in", ("lost_verbal", "lost")), _negated=True),
+                    ("stopped_at__isnull", False),
+                    _connector="OR",
                 ),
                 name="card_lost_since",
             ),

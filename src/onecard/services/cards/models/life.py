@@ -35,7 +35,7 @@ class Card(models.Model):
     )
     issued_at = models.DateTimeField(_("发卡时间"))
     valid_until = models.DateField(_("有效期至"), null=True, blank=True)
-    lost_at = models.DateTimeField(_("挂失时间"), null=True, blank=True)
+    stopped_at = models.DateTimeField(_("停用时间"), null=True, blank=True)
     replaces = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", verbose_name=_("所补换的卡")
     )
@@ -48,7 +48,7 @@ class Card(models.Model):
             models.CheckConstraint(condition=Q(state__in=State.values), name="card_state"),
             models.CheckConstraint(condition=Q(resume_state__in=("", *State.values)), name="card_resume_state"),
             models.CheckConstraint(
-                condition=~Q(state__in=(State.LOST_VERBAL, State.LOST)) | Q(lost_at__isnull=False), name="card_lost_since"
+                condition=~Q(state__in=(State.LOST_VERBAL, State.LOST)) | Q(stopped_at__isnull=False), name="card_lost_since"
             ),
             models.CheckConstraint(
                 condition=Q(state__in=(State.LOST_VERBAL, State.LOST, State.FROZEN)) | Q(resume_state=""),
