@@ -6,7 +6,9 @@ Whatever changes something takes an `actor` and asks its permission (`permission
 from onecard.services.cards.checks import CHECKS, Finding, check
 from onecard.services.cards.choices import DocumentKind, Operation, PlaceKind, State
 from onecard.services.cards.issue import NewCard, Order, claim_for_issue, issue, unclaim
+from onecard.services.cards.life import MONEY_TEXT, NEED_TEXT, TABLE, Cell, Step, allowed
 from onecard.services.cards.models import Card, CardTypeRules, Claim, LifeEvent, StockDocument, StockLevel, StockPlace
+from onecard.services.cards.needs import Details, waited_until
 from onecard.services.cards.numbers import (
     Numbers,
     issuer_prefix,
@@ -17,34 +19,35 @@ from onecard.services.cards.numbers import (
     set_issuer_prefix,
     set_numbering,
 )
+from onecard.services.cards.operate import expire_due, operate
 from onecard.services.cards.permissions import PERMISSIONS
 from onecard.services.cards.rules import NewRules, drop_rules, find_rules, rules_at, set_rules, valid_until
-from onecard.services.cards.stock import (
-    Ordered,
-    Serials,
+from onecard.services.cards.shelves import (
     centre,
     documents,
-    hand_over,
     levels,
     movements,
     operator_place,
-    order,
     places,
     ranges,
-    receive,
-    return_stock,
-    scrap,
     supplier,
     unit_place,
     where_is,
 )
+from onecard.services.cards.stock import Ordered, Serials, hand_over, order, receive, return_stock, scrap
+from onecard.services.cards.undo import undo, why_not
 
 __all__ = [
     "CHECKS",
+    "MONEY_TEXT",
+    "NEED_TEXT",
     "PERMISSIONS",
+    "TABLE",
     "Card",
     "CardTypeRules",
+    "Cell",
     "Claim",
+    "Details",
     "DocumentKind",
     "Finding",
     "LifeEvent",
@@ -57,14 +60,17 @@ __all__ = [
     "PlaceKind",
     "Serials",
     "State",
+    "Step",
     "StockDocument",
     "StockLevel",
     "StockPlace",
+    "allowed",
     "centre",
     "check",
     "claim_for_issue",
     "documents",
     "drop_rules",
+    "expire_due",
     "find_rules",
     "hand_over",
     "issue",
@@ -75,6 +81,7 @@ __all__ = [
     "next_account_no",
     "next_card_no",
     "numbering",
+    "operate",
     "operator_place",
     "order",
     "places",
@@ -88,7 +95,10 @@ __all__ = [
     "set_rules",
     "supplier",
     "unclaim",
+    "undo",
     "unit_place",
     "valid_until",
+    "waited_until",
     "where_is",
+    "why_not",
 ]

@@ -54,8 +54,8 @@ def open_account(
     """An account with its first card and empty purses."""
     _row(
         "SELECT ledger.open_account(%s, %s, %s, %s, %s, %s, %s, %s, 0, %s, %s, %s)",
-        account_no, card_no, operator_id, card_type_id, holder_id, unit_id or 0, 0 if public else None, private_unit, medium.value,
-        status.value, valid_until,
+        account_no, card_no, operator_id, card_type_id, holder_id, unit_id or 0, 0 if public else None, private_unit,
+        medium.value, status.value, valid_until,
     )  # fmt: skip
 
 
@@ -91,12 +91,20 @@ def account(account_no: int) -> AccountFacts | None:
         " FROM ledger.account WHERE account_no = %s",
         account_no,
     )
-    return AccountFacts(*row[:5], AccountStatus(row[5]), row[6]) if row else None
+    if not row:
+        return None
+    number, operator_id, unit_id, card_type_id, holder_id, status, debt = row
+    return AccountFacts(number, operator_id, unit_id, card_type_id, holder_id, AccountStatus(status), debt)
 
 
 def lock_lane(account_no: int) -> None:
     """Whoever posts to the account waits until the transaction ends: what is read from here on stands. Changes nothing."""
     _row("SELECT ledger.lock_account_lane(%s)", account_no)
+
+
+def card_status(card_no: int) -> CardStatus:
+    """The ledger's status of a card that is there."""
+    return CardStatus(_row("SELECT status FROM ledger.card WHERE card_no = %s", card_no)[0])
 
 
 def deposit_fen(card_no: int) -> int:

@@ -33,19 +33,19 @@ SELECT format('place work, card type %%s', l.card_type_id), format('%%s claims',
 # 0 stock, 1 active, 2 lost, 3 frozen, 4 expired, 5 returned; a card replaced or returned after a loss stays lost in the ledger.
 _LEDGER = """
 SELECT format('card %%s', c.card_no),
-       format('account %%s, operator %%s, type %%s, medium %%s, state %%s, until %%s', c.account_no, c.operator_id, c.card_type_id, c.medium,
-              c.state, c.valid_until),
-       format('account %%s, operator %%s, type %%s, medium %%s, status %%s, until %%s', l.account_no, l.operator_id, l.card_type_id, l.medium,
-              l.status, l.valid_until)
+       concat_ws(' ', 'account', c.account_no, 'of', c.operator_id, 'type', c.card_type_id, c.medium, c.state, c.valid_until),
+       concat_ws(' ', 'account', l.account_no, 'of', l.operator_id, 'type', l.card_type_id, l.medium, l.status, l.valid_until)
   FROM cards_card c LEFT JOIN ledger.card l ON l.card_no = c.card_no
  WHERE (c.account_no, c.operator_id, c.card_type_id, c.medium, c.valid_until)
        IS DISTINCT FROM (l.account_no, l.operator_id, l.card_type_id, l.medium, l.valid_until)
-    OR NOT l.status = ANY (CASE c.state WHEN 'issued' THEN '{0}' WHEN 'active' THEN '{1}' WHEN 'lost_verbal' THEN '{2}' WHEN 'lost' THEN '{2}'
-                                        WHEN 'frozen' THEN '{3}' WHEN 'expired' THEN '{4}' WHEN 'closed' THEN '{5}' ELSE '{2,5}' END::int[])
+    OR NOT l.status = ANY (CASE c.state WHEN 'issued' THEN '{0}' WHEN 'active' THEN '{1}' WHEN 'lost_verbal' THEN '{2}'
+                                        WHEN 'lost' THEN '{2}' WHEN 'frozen' THEN '{3}' WHEN 'expired' THEN '{4}'
+                                        WHEN 'closed' THEN '{5}' ELSE '{2,5}' END::int[])
  ORDER BY 1 LIMIT %s"""
 
 _LIST = """
-SELECT format('card %%s', l.card_no), format('on the list as its status %%s says', l.status), format('reasons %%s', array_agg(d.reason))
+SELECT format('card %%s', l.card_no), format('on the list as its status %%s says', l.status),
+       format('reasons %%s', array_agg(d.reason))
   FROM ledger.card l LEFT JOIN ledger.deny_list d ON d.card_no = l.card_no AND d.reason IN (2, 3)
  WHERE l.status IN (2, 3) OR d.card_no IS NOT NULL
  GROUP BY l.card_no, l.status HAVING array_agg(d.reason) <> ARRAY[l.status] ORDER BY 1 LIMIT %s"""

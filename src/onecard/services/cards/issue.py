@@ -102,6 +102,8 @@ def issue(
     """
     step = TABLE[Operation.ISSUE]
     actor.require(step.permission, order.operator_id)
+    if order.fee_waived:
+        actor.require(permissions.WAIVE_FEE, order.operator_id)
     at = clock.now()
     with one_transaction():
         known = known_event(key, card.card_no, Operation.ISSUE)

@@ -21,6 +21,8 @@ from onecard.services.cards.life import LIVE, Money
 from onecard.services.cards.models import Card, CardTypeRules
 
 _CASH = (BookKind.FUNDING, BookKind.UNIT_FUNDING)
+Posted = tuple[int | None, int, list[list[Any]]]
+"""The record's number, the cash, and the legs with their transfers as the event keeps them."""
 
 
 @dataclass(slots=True)
@@ -62,8 +64,8 @@ def cash_fen(legs: Iterable[Leg]) -> int:
     return total
 
 
-def post(till: Till, money: Sequence[Money]) -> tuple[int | None, int, list[list[Any]]]:
-    """Gathers and posts; the record's number, the cash, and the legs with their transfers as the event keeps them."""
+def post(till: Till, money: Sequence[Money]) -> Posted:
+    """Gathers the legs and posts them as one record."""
     for name in money:
         _GATHER[name](till)
     if not till.legs:
@@ -75,7 +77,7 @@ def post(till: Till, money: Sequence[Money]) -> tuple[int | None, int, list[list
     return seq, cash_fen(till.legs), kept
 
 
-def post_undo(card_no: int, kept: Sequence[Sequence[int]], *, at: datetime) -> tuple[int | None, int, list[list[Any]]]:
+def post_undo(card_no: int, kept: Sequence[Sequence[int]], *, at: datetime) -> Posted:
     """Posts the reverse of an event's legs, last leg first; each names the transfer it undoes, which can be undone once."""
     legs = [
         Leg(_UNDONE_BY.get(TransferKind(kind), TransferKind(kind)).value, credit, debit, fen, transfer)

@@ -5,6 +5,8 @@ from onecard.kernel.codes import Text
 VIEW = "cards.view"
 RULES = "cards.rules"
 CLAIM = "cards.claim"
+UNDO = "cards.undo"
+WAIVE_FEE = "cards.waive_fee"
 STOCK_VIEW = "cards.stock_view"
 STOCK_ORDER = "cards.stock_order"
 STOCK_RECEIVE = "cards.stock_receive"
@@ -38,5 +40,6 @@ PERMISSIONS: dict[str, Text] = {
     "cards.expire": Text("到期处理", "Expire cards"),
     "cards.carry_over": Text("芯片余额转移", "Carry over an old chip's balance"),
     "cards.close": Text("注销", "Close a card"),
-    "cards.undo": Text("撤销操作", "Undo an operation"),
+    UNDO: Text("撤销操作", "Undo an operation"),
+    WAIVE_FEE: Text("免收费用", "Waive a fee"),
 }

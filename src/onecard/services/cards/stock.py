@@ -6,21 +6,21 @@ whose place is the source.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from onecard.kernel.clock import Clock, SystemClock
-from onecard.kernel.errors import InvalidInput, NotFound
+from onecard.kernel.errors import InvalidInput
 from onecard.services.actors import Actor
 from onecard.services.cards import permissions
 from onecard.services.cards.choices import DocumentKind, PlaceKind
-from onecard.services.cards.errors import one_transaction
-from onecard.services.cards.models import OrderLine, StockDocument, StockLevel, StockMovement, StockPlace, StockRange
+from onecard.services.cards.errors import one_transaction, rule_refusal
+from onecard.services.cards.models import OrderLine, StockDocument, StockPlace
+from onecard.services.cards.shelves import centre, place_of, require_city, require_place, supplier, where_is
 
 _SYSTEM = SystemClock()
-_ROOT = "SELECT id FROM operators_operator WHERE parent_id IS NULL"
 _MOVE = "SELECT cards_move_stock(%s, %s::int[], %s::bigint[], %s::bigint[])"
 
 
@@ -46,30 +46,6 @@ class Serials:
         return self.last - self.first + 1
 
 
-def supplier(name: str) -> StockPlace:
-    """A supplier by name; the first call makes the place. Raises InvalidInput for an empty name."""
-    if not name.strip():
-        raise InvalidInput("供应商名称不能为空", "a supplier has a name")
-    return StockPlace.objects.get_or_create(kind=PlaceKind.SUPPLIER, name=name.strip())[0]
-
-
-def centre() -> StockPlace:
-    """The city centre's place."""
-    return StockPlace.objects.get(kind=PlaceKind.CENTRE)
-
-
-def operator_place(operator_id: int) -> StockPlace:
-    """An operator's own place; the first call makes it. Raises InvalidInput."""
-    with one_transaction():
-        return StockPlace.objects.get_or_create(kind=PlaceKind.OPERATOR, operator_id=operator_id)[0]
-
-
-def unit_place(unit_id: int) -> StockPlace:
-    """A unit's place; the first call makes it. Raises InvalidInput."""
-    with one_transaction():
-        return StockPlace.objects.get_or_create(kind=PlaceKind.UNIT, unit_id=unit_id)[0]
-
-
 def order(
     supplier_name: str,
     lines: Sequence[Ordered],
@@ -92,7 +68,7 @@ def order(
                 {(x.card_type_id, x.quantity) for x in lines},
             )
         document = _document(
-            DocumentKind.ORDER, supplier(supplier_name), centre(), actor=actor, reason=reason, key=key, clock=clock
+            DocumentKind.ORDER, supplier(supplier_name), centre(), actor=actor, reason=reason, key=key, at=clock.now()
         )
         for line in lines:
             OrderLine.objects.create(document=document, card_type_id=line.card_type_id, quantity=line.quantity)
@@ -116,7 +92,7 @@ def receive(
     require_city(actor, permissions.STOCK_RECEIVE)
     return _move(
         DocumentKind.RECEIPT, lambda: supplier(supplier_name), centre, lines,
-        actor=actor, reason=reason, key=key, clock=clock, order_id=order_id,
+        actor=actor, reason=reason, key=key, at=clock.now(), order_id=order_id,
     )  # fmt: skip
 
 
@@ -143,7 +119,7 @@ def hand_over(
         actor=actor,
         reason=reason,
         key=key,
-        clock=clock,
+        at=clock.now(),
     )
 
 
@@ -167,7 +143,7 @@ def return_stock(
         actor=actor,
         reason=reason,
         key=key,
-        clock=clock,
+        at=clock.now(),
     )
 
 
@@ -187,81 +163,22 @@ def scrap(
         actor=actor,
         reason=reason,
         key=key,
-        clock=clock,
+        at=clock.now(),
     )
 
 
-def move_issued(
-    serial: int, card_type_id: int, kind: DocumentKind, *, back: bool = False, actor: Actor, reason: str, clock: Clock
-) -> None:
-    """An issued card's plastic to the scrapped place (un-issued, or taken back at the desk), or out of it again."""
-    issued, scrapped = (StockPlace.objects.get(kind=kind_) for kind_ in (PlaceKind.ISSUED, PlaceKind.SCRAPPED))
+def move_issued(serial: int, kind: DocumentKind, *, actor: Actor, reason: str, at: datetime, back: bool = False) -> None:
+    """An issued card's plastic to the scrapped place (un-issued, or taken back at the desk), or out of it again.
+
+    It lies under the card type it was bought as, also when the card has changed its type. Raises RuleViolated (C1).
+    """
+    issued, scrapped = (StockPlace.objects.get(kind=place) for place in (PlaceKind.ISSUED, PlaceKind.SCRAPPED))
     source, target = (scrapped, issued) if back else (issued, scrapped)
-    document = _document(kind, source, target, actor=actor, reason=reason, key=None, clock=clock)
-    _post(document, [Serials(card_type_id, serial, serial)])
-
-
-def places() -> QuerySet[StockPlace]:
-    """Every place."""
-    return StockPlace.objects.select_related("operator", "unit").order_by("id")
-
-
-def levels(*, operator_id: int | None = None) -> QuerySet[StockLevel]:
-    """How many of each type lie in each place; of one operator and its units where one is given."""
-    found = StockLevel.objects.select_related("place", "card_type").filter(quantity__gt=0)
-    if operator_id is not None:
-        found = found.filter(place__operator_id=operator_id) | found.filter(place__unit__operator_id=operator_id)
-    return found
-
-
-def ranges(place_id: int, *, card_type_id: int | None = None) -> QuerySet[StockRange]:
-    """The serials in a place, in order."""
-    found = StockRange.objects.filter(place_id=place_id)
-    return found if card_type_id is None else found.filter(card_type_id=card_type_id)
-
-
-def where_is(serial: int) -> StockRange | None:
-    """The place a serial is in (with its neighbours), or None for one that is with a supplier, or unknown."""
-    return StockRange.objects.select_related("place").filter(first__lte=serial, last__gte=serial).first()
-
-
-def documents() -> QuerySet[StockDocument]:
-    """Every document, newest first."""
-    return StockDocument.objects.select_related("source", "target", "order")
-
-
-def movements(serial: int) -> QuerySet[StockMovement]:
-    """Every movement of a serial, oldest first."""
-    held = StockMovement.objects.select_related("document", "source", "target")
-    # Written as the expression index has it, so that it is found there.
-    return held.extra(
-        where=["int8range(cards_stockmovement.first, cards_stockmovement.last, '[]') @> %s::bigint"], params=[serial]
-    ).order_by("id")
-
-
-def require_city(actor: Actor, permission: str) -> None:
-    """City-wide work: the permission, for the root operator. Raises Forbidden."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ROOT)
-        row = cursor.fetchone()
-    actor.require(permission, row[0] if row else None)
-
-
-def place_of(place_id: int) -> StockPlace:
-    """The place. Raises NotFound."""
-    found = StockPlace.objects.select_related("unit").filter(pk=place_id).first()
-    if found is None:
-        raise NotFound(f"无此库位：{place_id}", f"no such place: {place_id}")
-    return found
-
-
-def require_place(actor: Actor, permission: str, place: StockPlace) -> None:
-    """The permission for the operator a place belongs to, or city-wide. Raises Forbidden."""
-    owner = place.operator_id or (place.unit.operator_id if place.unit else None)
-    if owner is None:
-        require_city(actor, permission)
-    else:
-        actor.require(permission, owner)
+    lies = where_is(serial)
+    if lies is None:
+        raise rule_refusal("C1", f"序号 {serial} 不在库存中", f"serial {serial} is in no place")
+    document = _document(kind, source, target, actor=actor, reason=reason, key=None, at=at)
+    _post(document, [Serials(lies.card_type_id, serial, serial)])
 
 
 def _between(
@@ -304,7 +221,7 @@ def _document(
     actor: Actor,
     reason: str,
     key: str | None,
-    clock: Clock,
+    at: datetime,
     order_id: int | None = None,
 ) -> StockDocument:
     return StockDocument.objects.create(
@@ -315,7 +232,7 @@ def _document(
         actor=actor.name,
         reason=reason[:200],
         key=key,
-        made_at=clock.now(),
+        made_at=at,
     )
 
 
@@ -332,7 +249,7 @@ def _known(key: str | None, kind: DocumentKind) -> StockDocument | None:
     return found
 
 
-def _same(document: StockDocument, held: set[tuple[int, ...]], asked: set[tuple[int, ...]]) -> StockDocument:
+def _same(document: StockDocument, held: object, asked: object) -> StockDocument:
     if held != asked:
         raise InvalidInput(f"键 {document.key} 已用于其他明细", f"the key {document.key} was used with other lines")
     return document

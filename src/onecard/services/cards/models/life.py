@@ -72,6 +72,11 @@ class Card(models.Model):
     def __str__(self) -> str:
         return str(self.card_no)
 
+    @property
+    def medium_value(self) -> Medium:
+        """What the number is written on."""
+        return Medium(self.medium)
+
 
 class LifeEvent(models.Model):
     """One operation on a card, as it was done. Append-only; an undo is an event of its own that names the one it undoes."""

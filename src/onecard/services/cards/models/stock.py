@@ -49,7 +49,7 @@ class StockPlace(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.name or PlaceKind(self.kind).label
+        return self.name or str(PlaceKind(self.kind).label)
 
 
 class StockRange(models.Model):
