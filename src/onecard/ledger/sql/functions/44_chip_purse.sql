@@ -21,3 +21,10 @@ BEGIN
         RAISE EXCEPTION '无此卡 / no such card: %', p_card USING ERRCODE = 'no_data_found';
     END IF;
 END $$;
+
+-- Holds a lane until the caller's transaction ends, for those who read the state of its chips before they post.
+CREATE OR REPLACE FUNCTION ledger.hold_lane(p_lane smallint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM ledger.lane WHERE lane = p_lane FOR UPDATE;
+END $$;
