@@ -1,0 +1,48 @@
+"""The vault of a demonstration city: a random passphrase beside the data, and one active key of each use. Never for real cards."""
+
+from onecard.datacenter.home import Home
+from onecard.services.actors import Actor
+from onecard.services.keys.custody.components import Component, Scheme, split
+from onecard.services.keys.keepers.envelope import KdfParameters
+from onecard.services.keys.keepers.secret import KeyBytes
+from onecard.services.keys.models import VaultHeader
+from onecard.services.keys.opening import init_vault, open_vault
+from onecard.services.keys.passphrase import demo_passphrase
+from onecard.services.keys.uses import KeyAlgorithm, KeyUse, Level, algorithms_of
+from onecard.services.keys.vault import Vault
+
+_MAKER_SECRET = "demo-maker-key"  # noqa: S105 - the name of the secret, not the secret
+_ACTOR = Actor.system("demo")
+
+
+def init_demo(home: Home, *, kdf: KdfParameters | None = None) -> None:
+    """Vault, passphrase and an active root of every use and algorithm where there are none; does nothing where there are.
+
+    Raises VaultLocked where there is a vault that is not open to us.
+    """
+    if not VaultHeader.objects.exists():
+        init_vault(bytes(demo_passphrase(home).value), actor=_ACTOR, demonstration=True, kdf=kdf)
+    vault = open_vault()
+    have = {(key.use, key.algorithm) for key in vault.status() if key.level is Level.ROOT and key.state != "destroyed"}
+    for use in KeyUse:
+        for algorithm in algorithms_of(use):
+            if (use, algorithm) not in have:
+                vault.activate(_make(vault, home, use, algorithm), actor=_ACTOR)
+
+
+def demo_maker_key(home: Home, algorithm: KeyAlgorithm | int) -> bytes:
+    """The transport key that the maker of the demonstration's blank cards and modules put into them; it is his, not the platform's."""
+    digits = home.secret(f"{_MAKER_SECRET}-{KeyAlgorithm(algorithm).name.lower()}")
+    # The home makes random text; the key is its digest, so that any such text gives 16 bytes.
+    from hashlib import sha256
+
+    return KeyBytes(sha256(digits.encode()).digest()[:16])
+
+
+def _make(vault: Vault, home: Home, use: KeyUse, algorithm: KeyAlgorithm) -> int:
+    if use is not KeyUse.TRANSPORT:
+        return vault.rotate(use, algorithm=algorithm, actor=_ACTOR).key_id
+    scheme = Scheme(2, 2)
+    parts: list[Component] = split(scheme, demo_maker_key(home, algorithm))
+    sealed = [vault.seal_component(part, context="demo maker", algorithm=algorithm) for part in parts]
+    return vault.combine_components(use, scheme, sealed, algorithm=algorithm, actor=_ACTOR).key_id
