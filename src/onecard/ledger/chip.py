@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from onecard.ledger.posting import PostingAnswers, columns_of, int8_columns
+from onecard.ledger.posting import PostingAnswers
 
-_POST = "SELECT o_code, o_balance, o_transfer, o_field FROM ledger.post_chip(%b::smallint" + ", %b" * 10 + ")"
+_POST = "SELECT o_code, o_balance, o_transfer, o_field FROM ledger.post_chip(%s::smallint" + ", %s::bigint[]" * 10 + ")"
 _LOAD = (
     "SELECT o_code, coalesce(o_balance, 0), coalesce(o_transfer, 0), coalesce(o_field, 0), %s::bigint"
     " FROM ledger.load_chip(%s, %s, %s, %s, %s, %s, %s::bigint)"
@@ -65,9 +65,9 @@ def post_chip(connection: psycopg.Connection[Any], lane: int, columns: ChipColum
     """Posts chip purchases of one lane within the caller's transaction; it is the caller who repeats after a UniqueViolation."""
     if not len(columns):
         return PostingAnswers([], [], [], [])
-    with connection.cursor(binary=True) as cursor:
-        cursor.execute(_POST, (lane, *int8_columns(columns.columns())), prepare=True)
-        return PostingAnswers(*columns_of(cursor.pgresult))
+    row = connection.execute(_POST, (lane, *columns.columns())).fetchone()
+    assert row is not None
+    return PostingAnswers(*row)
 
 
 def load_chip(

@@ -1,6 +1,6 @@
 """Posting from Python: a batch of records as columns, one call of ledger.post_batch, the answers as columns in the same order."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -150,7 +150,7 @@ def post_book(
     def once() -> tuple[list[int], list[int]]:
         with connection.transaction(), connection.cursor(binary=True) as cursor:
             cursor.execute(_BOOK_CALL, arguments)
-            codes, transfers = columns_of(cursor.pgresult)
+            codes, transfers = _columns_of(cursor.pgresult)
             return codes, transfers
 
     return once() if connection.info.transaction_status else _repeated(once)
@@ -165,20 +165,14 @@ def _repeated(once: Callable[[], _T]) -> _T:
     return once()
 
 
-def int8_columns(columns: Iterable[Sequence[int]]) -> tuple[Any, ...]:
-    """Columns as arguments of a posting function."""
-    return tuple(map(_Int8Array, columns))
-
-
 def _arguments(lane: int, columns: PostingColumns) -> tuple[Any, ...]:
-    return (lane, *int8_columns(columns.columns()))
+    return (lane, *map(_Int8Array, columns.columns()))
 
 
-def columns_of(result: Any) -> list[list[int]]:
-    """The arrays that a posting function answered, in its row of a binary cursor."""
+def _columns_of(result: Any) -> list[list[int]]:
     assert result is not None
     return [int8array.parse(result.get_value(0, column)) for column in range(result.nfields)]
 
 
 def _answers(result: Any) -> PostingAnswers:
-    return PostingAnswers(*columns_of(result))
+    return PostingAnswers(*_columns_of(result))
