@@ -7,6 +7,7 @@ from onecard.services.cards.checks import CHECKS, Finding, check
 from onecard.services.cards.choices import DocumentKind, Operation, PlaceKind, State
 from onecard.services.cards.issue import NewCard, Order, claim_for_issue, issue, unclaim
 from onecard.services.cards.life import MONEY_TEXT, NEED_TEXT, TABLE, Cell, Step, allowed
+from onecard.services.cards.looks import card, events
 from onecard.services.cards.models import Card, CardTypeRules, Claim, LifeEvent, StockDocument, StockLevel, StockPlace
 from onecard.services.cards.needs import Details, waited_until
 from onecard.services.cards.numbers import (
@@ -21,6 +22,7 @@ from onecard.services.cards.numbers import (
 )
 from onecard.services.cards.operate import expire_due, operate
 from onecard.services.cards.permissions import PERMISSIONS
+from onecard.services.cards.ports import chip_complete
 from onecard.services.cards.rules import NewRules, drop_rules, find_rules, rules_at, set_rules, valid_until
 from onecard.services.cards.shelves import (
     centre,
@@ -35,6 +37,7 @@ from onecard.services.cards.shelves import (
     where_is,
 )
 from onecard.services.cards.stock import Ordered, Serials, hand_over, order, receive, return_stock, scrap
+from onecard.services.cards.timeline import Entry, register, timeline
 from onecard.services.cards.undo import undo, why_not
 
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "Claim",
     "Details",
     "DocumentKind",
+    "Entry",
     "Finding",
     "LifeEvent",
     "NewCard",
@@ -65,11 +69,14 @@ __all__ = [
     "StockLevel",
     "StockPlace",
     "allowed",
+    "card",
     "centre",
     "check",
+    "chip_complete",
     "claim_for_issue",
     "documents",
     "drop_rules",
+    "events",
     "expire_due",
     "find_rules",
     "hand_over",
@@ -87,6 +94,7 @@ __all__ = [
     "places",
     "ranges",
     "receive",
+    "register",
     "return_stock",
     "rules_at",
     "scrap",
@@ -94,6 +102,7 @@ __all__ = [
     "set_numbering",
     "set_rules",
     "supplier",
+    "timeline",
     "unclaim",
     "undo",
     "unit_place",

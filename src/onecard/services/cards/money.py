@@ -19,6 +19,7 @@ from onecard.services.cards.choices import State
 from onecard.services.cards.errors import rule_refusal
 from onecard.services.cards.life import LIVE, Money
 from onecard.services.cards.models import Card, CardTypeRules
+from onecard.services.cards.ports import ChipMissing
 
 _CASH = (BookKind.FUNDING, BookKind.UNIT_FUNDING)
 Posted = tuple[int | None, int, list[list[Any]]]
@@ -38,7 +39,7 @@ class Till:
     top_up_fen: int = 0
     new_card_no: int | None = None
     new_rules: CardTypeRules | None = None
-    chip_complete: Callable[[int], bool] | None = None
+    chip_missing: ChipMissing | None = None
     legs: list[Leg] = field(default_factory=list)
     chip_fen: int = 0
     deposit_moved_fen: int = 0
@@ -152,8 +153,9 @@ def _chip_to_purse(till: Till) -> None:
 
 
 def _chip_to_purse_if_complete(till: Till) -> None:
-    assert till.chip_complete is not None
-    if books.chip_balance(till.card.card_no) is not None and till.chip_complete(till.card.card_no):
+    assert till.chip_missing is not None
+    books.lock_lane(till.card.account_no)  # no record comes in between the question and the payment
+    if books.chip_balance(till.card.card_no) is not None and not till.chip_missing(till.card.card_no):
         _chip_to_purse(till)
 
 

@@ -12,6 +12,7 @@ from onecard.services.cards.errors import rule_refusal
 from onecard.services.cards.issue import NewCard
 from onecard.services.cards.life import Cell, Need, Step
 from onecard.services.cards.models import Card, CardTypeRules
+from onecard.services.cards.ports import ChipMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Work:
     actor: Actor
     reason: str
     details: Details
-    chip_complete: Callable[[int], bool]
+    chip_missing: ChipMissing
     rules: CardTypeRules | None = None
     new_rules: CardTypeRules | None = None
     data: dict[str, object] = field(default_factory=dict)
@@ -141,8 +142,11 @@ def _waited(work: Work) -> None:
 
 
 def _chip_complete(work: Work) -> None:
-    if not work.chip_complete(work.card.card_no):
-        raise rule_refusal("P5", "芯片计数器不完整：尚有记录未上送", "the chip's counters have holes: records are still to come")
+    books.lock_lane(work.card.account_no)  # no record comes in between the question and the payment
+    missing = work.chip_missing(work.card.card_no)
+    if missing:
+        zh, en = "；".join(text.zh for text in missing), "; ".join(text.en for text in missing)
+        raise rule_refusal("P5", f"芯片计数器不完整：{zh}", f"the chip's counters are not complete: {en}")
 
 
 def _settled(work: Work) -> None:

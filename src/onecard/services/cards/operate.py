@@ -1,6 +1,5 @@
 """An operation on a card (C3), run from `life.TABLE`: state, status and list, stock, money and event in one transaction."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +29,7 @@ def operate(
     key: str | None = None,
     details: Details = _NOTHING,
     clock: Clock = _SYSTEM,
-    chip_complete: Callable[[int], bool] = ports.chip_complete,
+    chip_missing: ports.ChipMissing = ports.chip_missing,
 ) -> LifeEvent:
     """Do an operation of `life.TABLE` with a card; the event says what moved (`cash_fen`: what the holder pays, below zero gets).
 
@@ -57,7 +56,7 @@ def operate(
                 f"卡片{now.label}，不能{step.operation.label}",
                 f"a card that is {now.value} cannot have {step.operation.value}",
             )
-        work = Work(card, step, cell, at, actor, reason, details, chip_complete)
+        work = Work(card, step, cell, at, actor, reason, details, chip_missing)
         work.rules = rules.find_rules(card.card_type_id, work.today)
         needs.require(work)
         return _run(work, key)
@@ -112,7 +111,7 @@ def _run(work: Work, key: str | None) -> LifeEvent:
         fee_from_purse=work.details.fee_from_purse,
         new_card_no=new_card.card_no if new_card else None,
         new_rules=work.new_rules,
-        chip_complete=work.chip_complete,
+        chip_missing=work.chip_missing,
     )
     _change(work, before)
     seq, cash, kept = money.post(till, work.cell.money)

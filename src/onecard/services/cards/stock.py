@@ -18,7 +18,45 @@ from onecard.services.cards import permissions
 from onecard.services.cards.choices import DocumentKind, PlaceKind
 from onecard.services.cards.errors import one_transaction, rule_refusal
 from onecard.services.cards.models import OrderLine, StockDocument, StockPlace
-from onecard.services.cards.shelves import centre, place_of, require_city, require_place, supplier, where_is
+from onecard.services.cards.shelves import (
+    centre,
+    documents,
+    levels,
+    movements,
+    operator_place,
+    place_of,
+    places,
+    ranges,
+    require_city,
+    require_place,
+    supplier,
+    unit_place,
+    where_is,
+)
+
+__all__ = [
+    "Ordered",
+    "Serials",
+    "centre",
+    "documents",
+    "hand_over",
+    "levels",
+    "move_issued",
+    "movements",
+    "operator_place",
+    "order",
+    "place_of",
+    "places",
+    "ranges",
+    "receive",
+    "require_city",
+    "require_place",
+    "return_stock",
+    "scrap",
+    "supplier",
+    "unit_place",
+    "where_is",
+]
 
 _SYSTEM = SystemClock()
 _MOVE = "SELECT cards_move_stock(%s, %s::int[], %s::bigint[], %s::bigint[])"
