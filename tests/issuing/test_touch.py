@@ -1,9 +1,9 @@
 """One card from blank to issued; what is refused, and what is given back."""
 
+from onecard.services.cards import api as cards
 from onecard.services.issuing.engine import Outcome
 from onecard.services.issuing.models import Job, JobState
 from onecard.services.issuing.station import Trouble
-from onecard.services.cards import api as cards
 from tests.issuing.conftest import FIRST_SERIAL, City, is_sealed, public_data
 
 

@@ -29,6 +29,9 @@ class Recipient:
     holder_id: int | None = None
 
 
+ANONYMOUS = Recipient()
+
+
 @dataclass(frozen=True, slots=True)
 class BatchOrder:
     """What a batch is to be. `count` anonymous cards where no recipients are given."""
@@ -62,7 +65,7 @@ class Progress:
 def create(order: BatchOrder, *, actor: Actor) -> Batch:
     """A batch with its queue. Raises Forbidden, InvalidInput."""
     actor.require(permissions.PLAN, order.operator_id)
-    recipients = list(order.recipients) or [Recipient()] * order.count
+    recipients = list(order.recipients) or [ANONYMOUS] * order.count
     if not 1 <= len(recipients) <= MAX_COUNT:
         raise InvalidInput(f"张数须在 1 至 {MAX_COUNT} 之间", f"a batch has 1 to {MAX_COUNT} cards")
     _refuse_twice(recipients)
@@ -138,9 +141,17 @@ def cancel(batch_id: int, *, actor: Actor) -> Batch:
     return batch
 
 
+def lock(batch_id: int) -> Batch:
+    """The batch's row, locked: before any row of its jobs. Raises NotFound."""
+    try:
+        return Batch.objects.select_for_update().get(pk=batch_id)
+    except Batch.DoesNotExist:
+        raise NotFound(f"无此制卡批次：{batch_id}", f"no such issuing batch: {batch_id}") from None
+
+
 def finish_if_empty(batch_id: int) -> None:
     """A batch with nothing queued and nothing in work is finished; called in the transaction that ended a job."""
-    batch = Batch.objects.select_for_update().get(pk=batch_id)
+    batch = lock(batch_id)
     left = Job.objects.filter(batch=batch).exclude(state__in=_ENDED).exists()
     if batch.state in (BatchState.RUNNING, BatchState.PAUSED) and not left:
         batch.state = BatchState.FINISHED
@@ -194,10 +205,7 @@ def _spacing(batch: Batch) -> timedelta | None:
 
 
 def _locked(batch_id: int, actor: Actor) -> Batch:
-    try:
-        batch = Batch.objects.select_for_update().get(pk=batch_id)
-    except Batch.DoesNotExist:
-        raise NotFound(f"无此制卡批次：{batch_id}", f"no such issuing batch: {batch_id}") from None
+    batch = lock(batch_id)
     actor.require(permissions.CONTROL, batch.operator_id)
     return batch
 

@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
+from onecard.kernel.errors import RuleViolated
 from onecard.protocol.purse import commands, files
 from onecard.protocol.purse.apdu import Command, Response, Status
 from onecard.protocol.purse.ciphers import Algorithm
@@ -26,6 +27,15 @@ _GET_UID: Final = Command(0xFF, 0xCA, 0x00, 0x00, le=256)
 """The reader's own command for the serial number of a contactless card (PC/SC part 3)."""
 _GET_PRODUCTION_DATA: Final = Command(0x80, 0xCA, 0x9F, 0x7F, le=256)
 """The chip's production data: what stands for a serial number where the reader has no contactless field."""
+_NEEDED: Final = (
+    CardKey.PURCHASE,
+    CardKey.LOAD,
+    CardKey.TAC,
+    CardKey.CARD_CONTROL,
+    CardKey.CARD_MAINTENANCE,
+    CardKey.APP_CONTROL,
+    CardKey.APP_MAINTENANCE,
+)
 _PROOF_TERMINAL: Final = 0
 _PROOF_FEN: Final = 1
 
@@ -69,6 +79,14 @@ def look(uid: bytes = b"") -> Talk[Seen]:
         return Seen(uid.hex(), has_application=blocked, public=None)
     answer = yield commands.read_binary(files.sfi(FileId.PUBLIC), files.PUBLIC_BYTES)
     return Seen(uid.hex(), has_application=True, public=_parse_public(answer))
+
+
+def open_as_delivered(keys: Keys) -> Talk[None]:
+    """Have the maker's key open the card; changes nothing. Raises ChipRefused."""
+    _ok("blank.select", (yield commands.select_file(FileId.MASTER)))
+    algorithm = plan_algorithm(keys.versions())
+    challenge = _ok("blank.challenge", (yield commands.get_challenge(algorithm.block_bytes))).data
+    _ok("blank.transport_key", (yield Authenticate(CardKey.CARD_CONTROL, initial=True).build(keys, challenge)))
 
 
 def is_written(step: PersoStep, plan: PersoPlan, keys: KeySource) -> Talk[bool]:
@@ -163,6 +181,19 @@ def _ok(step: str, answer: Response) -> Response:
     if not answer.is_ok:
         raise ChipRefused(step, answer.sw)
     return answer
+
+
+def require_keys(versions: Mapping[Any, tuple[int, int, int]]) -> None:
+    """Every key a purse card is made with, those that a terminal asks for in one version. Raises RuleViolated (K1)."""
+    absent = [use for use in _NEEDED if use not in versions]
+    if absent:
+        raise RuleViolated(f"K1：缺少有效密钥：{'、'.join(absent)}", f"K1: no key in force for {', '.join(absent)}", rule="K1")
+    if len({(versions[use][0], versions[use][2]) for use in (CardKey.PURCHASE, CardKey.LOAD, CardKey.TAC)}) != 1:
+        raise RuleViolated(
+            "K1：消费、圈存、TAC 密钥须为同一版本与算法，请一并换版",
+            "K1: purchase, load and TAC key must have one version and one algorithm: rotate them together",
+            rule="K1",
+        )
 
 
 def plan_algorithm(versions: Mapping[Any, tuple[int, int, int]]) -> Algorithm:

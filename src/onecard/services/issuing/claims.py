@@ -28,6 +28,7 @@ from onecard.services.issuing.models import OPEN_STATES, BatchState, Job, JobSta
 MAX_RETRIES = 3
 MAX_REFUSALS = 20
 """Recipients refused one after another before the station stops: then it is not the recipients."""
+_LIVE = tuple(state.value for state in cards_api.State if state.value not in ("replaced", "returned", "closed"))
 _CHIPS = (Medium.CPU.value, Medium.SIM.value)
 
 
@@ -67,10 +68,35 @@ def find_open(seen: Seen, request: Request, token: UUID) -> Job | None:
     return None
 
 
+def operator_of(request: Request) -> int | None:
+    """Whose card a blank would become."""
+    if request.batch_id is not None:
+        return int(batches.get(request.batch_id).operator_id)
+    if request.job_id is not None:
+        return Job.objects.filter(pk=request.job_id).values_list("operator_id", flat=True).first()
+    return None
+
+
 def state_of(card_no: int) -> str | None:
     """The state of an issued card; None for a number that is nobody's."""
     state: str | None = cards_api.Card.objects.filter(pk=card_no).values_list("state", flat=True).first()
     return state
+
+
+def live_state(card_no: int | None) -> str | None:
+    """The state of a card that still is somebody's; None once it was replaced, returned or closed."""
+    if card_no is None:
+        return None
+    state = state_of(card_no)
+    return state if state in _LIVE else None
+
+
+def bound_to(uid: str) -> Job | None:
+    """The job that issued a live card with this UID and without a chip."""
+    for job in Job.objects.filter(uid=uid, state=JobState.DONE, medium=Medium.UID.value).order_by("-pk"):
+        if live_state(job.card_no) is not None:
+            return job
+    return None
 
 
 def claim_next(seen: Seen, request: Request, token: UUID) -> Job | None:
@@ -154,11 +180,11 @@ def end_without_card(held: Job, actor: Actor, *, scrap: bool) -> JobState:
     return state
 
 
-def requeue(job: Job) -> Job | None:
+def requeue(job: Job, *, by_hand: bool = False) -> Job | None:
     """A new job for the recipient of one that ended without a card; none once it has been tried often, or the batch is over."""
-    if job.batch is not None and job.batch.state not in (BatchState.RUNNING, BatchState.PAUSED, BatchState.FINISHED):
+    if job.batch is not None and job.batch.state == BatchState.CANCELLED:
         return None
-    if job.batch is not None and _tries(job) > MAX_RETRIES:
+    if not by_hand and _tries(job) > MAX_RETRIES:
         return None
     if job.batch is not None and job.batch.state == BatchState.FINISHED:
         job.batch.state, job.batch.ended_at = BatchState.RUNNING, None

@@ -25,6 +25,7 @@ from onecard.services.issuing.chip import Content, Keys, Talk
 from onecard.services.issuing.claims import Request
 from onecard.services.issuing.errors import ChipRefused, ForeignCard, WrongCard
 from onecard.services.issuing.models import Job, JobState, LinePhase
+from onecard.services.keys.api import CardRef
 
 
 class Vault(Protocol):
@@ -35,19 +36,14 @@ class Vault(Protocol):
     def load_mac1_ok(self, card: Any, load: Any, *, random: bytes, version: int, algorithm: int, mac1: bytes) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class CardRef:
-    """The card a key is asked for."""
-
-    operator_id: int
-    card_no: int
-    unit_id: int = 0
+_NO_CARD = 0
+"""The maker's key is the same for every card."""
 
 
 def card_ref(job: Job) -> CardRef:
     """The card of a claimed job."""
     assert job.card_no is not None
-    return CardRef(job.operator_id, job.card_no, job.unit_id or 0)
+    return CardRef(job.operator_id, job.card_no)
 
 
 @unique
@@ -82,11 +78,27 @@ def touch(request: Request, vault: Vault) -> Talk[Result]:
     job = claims.find_open(seen, request, token)
     resumed = job is not None
     if job is None:
+        yield from _require_blank(request, vault)
         job = claims.claim_next(seen, request, token)
         if job is None:
             return Result(Outcome.NOTHING_QUEUED)
     result = yield from _Work(job, token, request, vault).run()
     return Result(result.outcome, job.pk, job.card_no, result.zh, result.en, resumed=resumed)
+
+
+def _require_blank(request: Request, vault: Vault) -> Talk[None]:
+    """Before anything is claimed: the keys are there, the maker's key opens the card. Costs a foreign card one of its tries."""
+    operator_id = claims.operator_of(request)
+    if operator_id is None:
+        return
+    keys = vault.open_personalisation(CardRef(operator_id, _NO_CARD))
+    chip.require_keys(keys.versions())
+    try:
+        yield from chip.open_as_delivered(keys)
+    except ChipRefused as refused:
+        raise ForeignCard(
+            f"此卡不是本平台的空白卡：{refused.zh}", f"the card is no blank of this platform: {refused.en}"
+        ) from None
 
 
 @dataclass(slots=True)

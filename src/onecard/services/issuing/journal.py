@@ -4,13 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from onecard.services.issuing.errors import TakenOver
 from onecard.services.issuing.models import Batch, Job, JobState, JournalLine, LinePhase
 
 ERASED = "master.erase"
 _NOTE = 200
+_WRITE = """
+WITH held AS (SELECT id, attempts, state FROM issuing_job WHERE id = %s AND token = %s FOR UPDATE),
+     moved AS (UPDATE issuing_job j SET state = 'writing' FROM held
+                WHERE j.id = held.id AND held.state <> 'writing' AND %s = 'intent')
+INSERT INTO issuing_journalline (job_id, attempt, step, phase, note, at)
+SELECT id, attempts, %s, %s, %s, clock_timestamp() FROM held RETURNING id"""
 _CHANGING = ("state", "roll_back", "bad", "again", "reason_zh", "reason_en", "key_versions", "account_no", "ended_at")
 
 
@@ -32,12 +38,14 @@ def fenced(job: Job, token: UUID, *, with_batch: bool = False) -> Iterator[Job]:
 
 
 def write(job: Job, token: UUID, step: str, phase: LinePhase, *, note: str = "") -> None:
-    """Append a line and commit it. An INTENT makes the job `writing`. Raises TakenOver."""
-    with fenced(job, token) as held:
-        if phase is LinePhase.INTENT and held.state != JobState.WRITING:
-            held.state = JobState.WRITING
-            held.save(update_fields=["state"])
-        JournalLine.objects.create(job=held, attempt=held.attempts, step=step, phase=phase, note=note[:_NOTE])
+    """Append a line and commit it: one statement, one transaction. An INTENT makes the job `writing`. Raises TakenOver."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [job.pk, token, phase.value, step, phase.value, note[:_NOTE]])
+        row = cursor.fetchone()
+    if row is None:
+        raise TakenOver(job.pk)
+    if phase is LinePhase.INTENT:
+        job.state = JobState.WRITING
 
 
 def advance(job: Job, token: UUID, state: JobState) -> None:

@@ -1,6 +1,6 @@
 """A station: cards laid on a reader one after another, each touched by the engine, with what it took; the reader is an argument.
 
-Whatever goes wrong with a card is reported and the next one is awaited: the batch goes on, and the card is taken up at its next touch.
+Whatever goes wrong with a card is reported and the next one awaited: the batch goes on, the card is taken up at its next touch.
 """
 
 import time
