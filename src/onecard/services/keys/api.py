@@ -5,8 +5,11 @@ from onecard.services.keys.errors import KeeperFault, KeyMissing, KeyNotExportab
 from onecard.services.keys.keepers.base import SealedComponent
 from onecard.services.keys.keepers.envelope import KdfParameters
 from onecard.services.keys.keepers.secret import KeyBytes
+from onecard.services.keys.models.sams import SamState
 from onecard.services.keys.opening import change_passphrase, close_vault, init_vault, open_vault
 from onecard.services.keys.perso import PersoKeys
+from onecard.services.keys.sams.standing import CHANNEL as SAM_CHANNEL
+from onecard.services.keys.sams.standing import SamStanding, sam_standing
 from onecard.services.keys.types import CardRef, Exported, KeyStatus, TacBatch, TacVerdict
 from onecard.services.keys.usage import (
     ChainReport,
@@ -25,6 +28,7 @@ from onecard.services.keys.vault import DEFAULT_OVERLAP, Vault
 
 __all__ = [
     "DEFAULT_OVERLAP",
+    "SAM_CHANNEL",
     "CardRef",
     "ChainReport",
     "Exported",
@@ -38,6 +42,8 @@ __all__ = [
     "KeyUse",
     "Level",
     "PersoKeys",
+    "SamStanding",
+    "SamState",
     "SealedComponent",
     "TacBatch",
     "TacVerdict",
@@ -55,6 +61,7 @@ __all__ = [
     "open_vault",
     "prune_sam_hours",
     "sam_hours",
+    "sam_standing",
     "set_alarm_rule",
     "usage_head",
     "usages",

@@ -164,14 +164,12 @@ def _interpolate(points: Mapping[int, bytes], at: int) -> bytes:
 def format_component(scheme: Scheme, component: Component, *, tag: int) -> str:
     """The groups of a sheet, separated by spaces."""
     head = f"{scheme.threshold:X}{scheme.count:X}{component.number:X}{tag % 16:X}"
-    digits = head + component.value.hex().upper()
+    digits = head + f"{int.from_bytes(component.value, 'big'):0{2 * len(component.value)}X}"
     groups = [digits[at : at + _DIGITS - 1] for at in range(0, len(digits), _DIGITS - 1)]
     return " ".join(group + _check_digit(group, place) for place, group in enumerate(groups))
 
 
-def parse_component(
-    text: str, scheme: Scheme, *, number: int, tag: int | None, who: str, size: int = KEY_BYTES
-) -> Component:
+def parse_component(text: str, scheme: Scheme, *, number: int, tag: int | None, who: str, size: int = KEY_BYTES) -> Component:
     """The component of custodian `number`, as typed in; `who` is named in what is wrong; `tag` None takes any ceremony's.
 
     Groups may be separated by spaces or dashes, or by nothing. Components that come from another institution without check

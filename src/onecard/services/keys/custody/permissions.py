@@ -19,3 +19,6 @@ PERMISSIONS: dict[str, Text] = {
     SAM: Text("SAM 入库、个人化、绑定、报废", "Receive, personalise, bind and scrap SAMs"),
     SAM_BLOCK: Text("停用 SAM", "Block SAMs"),
 }
+
+BY_NOBODY = frozenset({"keys.import", "keys.activate", "keys.destroy", "keys.export"})
+"""Permissions of the vault that no person carries: they come from a ceremony's quorum or an approved request (`seam.py`)."""

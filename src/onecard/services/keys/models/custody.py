@@ -1,7 +1,7 @@
-"""Ceremonies with their components and log, signed transcripts, and requests that one person makes and another decides (K2).
+"""Ceremonies with components and log, signed transcripts, and requests that one person makes and another decides (K2).
 
-What the database holds by itself (here and in `sql/custody.sql`): a component is sealed while its ceremony runs and gone afterwards; who
-asks does not decide; a decision comes within 24 hours, once, and is never changed; logs and transcripts are append-only.
+What the database holds by itself (here and in `sql/custody.sql`): a component is sealed while its ceremony runs and gone
+afterwards; who asks does not decide; a decision comes within 24 hours, once, and is never changed; logs are append-only.
 """
 
 from datetime import timedelta

@@ -1,7 +1,7 @@
 """The stock of security modules (SAM, PSAM; K3), what became of each, and which terminal each is bound to.
 
-A module's number is the terminal number it writes into MAC1 and TAC: 6 bytes, given out once. What the database holds by itself: one
-module a terminal and one terminal a module, the order of states (`sql/sams.sql`), a log that is append-only.
+A module's number is the terminal number it writes into MAC1 and TAC: 6 bytes, given out once. What the database holds by
+itself: one module a terminal and one terminal a module, the order of states (`sql/sams.sql`), a log that is append-only.
 """
 
 from django.db import models

@@ -1,0 +1,1 @@
+"""Security modules (SAM, PSAM; K3): stock, personalisation, binding to a terminal, blocking."""
