@@ -5,14 +5,17 @@ a line that is not its own (else a stranger could use up another terminal's sequ
 directory included, goes on to the ledger, which keeps the answer for a repetition.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from onecard.appserver.calls import PendingCall, Row
+from onecard.appserver.chips import ChipRow
 from onecard.appserver.dates import DAY_US, MINUTE_US, DayTable, believable_us
 from onecard.kernel.codes import Operation, Result
-from onecard.kernel.numbers import MAX_LANE, luhn_digit
+from onecard.kernel.numbers import MAX_LANE, is_card_no, luhn_digit
 from onecard.protocol.proto.records_pb2 import Records
+from onecard.protocol.purse.proofs import TransactionType
+from onecard.services.chip.records import ChipRecord
 
 MAX_AMOUNT_FEN = 10**12
 _GROUP = 10_000
@@ -26,6 +29,8 @@ _OPERATIONS = frozenset(int(operation) for operation in Operation) - {Operation.
 _NAMES_ORIGINAL = frozenset((Operation.COMMIT, Operation.RELEASE, Operation.VOID, Operation.REFUND))
 _OFFLINE = frozenset((Operation.ADVICE, Operation.REVERSAL))
 _PUBLIC_PURSE_ONLY = 1
+_CHIP_TYPES = frozenset((TransactionType.ED_PURCHASE, TransactionType.EP_PURCHASE, TransactionType.COMPOSITE))
+_TOP_2, _TOP_4, _TOP_6 = 1 << 16, 1 << 32, 1 << 48
 
 
 class MealSpan(Protocol):
@@ -60,6 +65,7 @@ class Sorted(NamedTuple):
 
     rows_by_lane: dict[int, list[Row]]
     enquiries: list[Row]
+    chips: list[ChipRow]
 
 
 def has_equal_columns(records: Records, line_ids: Sequence[int]) -> bool:
@@ -94,13 +100,15 @@ def sort_records(
     resolve: Resolve,
     days: DayTable,
     now_us: int,
+    chip_entries: Mapping[int, int] | None = None,
 ) -> Sorted:
-    """Answers the records that are refused here and returns rows of the others.
+    """Answers the records that are refused here and returns rows of the others. `chip_entries`: of `chips.chip_entries`.
 
     One long loop on purpose: this is the only code of the tier that runs once a record, a function call each would double it.
     """
     by_lane: dict[int, list[Row]] = {}
     enquiries: list[Row] = []
+    chips: list[ChipRow] = []
     luhn, group = _LUHN_SUM, _GROUP
     earliest, latest = now_us - DAY_US, now_us + DAY_US
     last_terminal, post = 0, None
@@ -131,6 +139,12 @@ def sort_records(
             or op not in _OPERATIONS
             or upper // 100 % 100 > MAX_LANE
         ):
+            # Chip purchases come this way because they are no operation of the lanes: the others are not asked one question more.
+            if op == Operation.CHIP_PURCHASE and chip_entries and index in chip_entries and is_card_no(card):
+                chip = _chip_record(records, index, chip_entries[index], post=post, days=days, now_us=now_us)
+                if chip is not None:
+                    chips.append(ChipRow(chip, call, index))
+                    continue
             call.answer(index, Result.FORMAT)
             continue
         at = occurred
@@ -156,4 +170,32 @@ def sort_records(
             by_lane[lane] = [row]
         else:
             rows.append(row)
-    return Sorted(by_lane, enquiries)
+    return Sorted(by_lane, enquiries, chips)
+
+
+def _chip_record(
+    records: Records, index: int, entry: int, *, post: TerminalPost, days: DayTable, now_us: int
+) -> ChipRecord | None:
+    """The chip record of a row with what the directory says of its terminal; None where a field is not of its size."""
+    chip, seq, amount, occurred = (
+        records.chip,
+        records.terminal_seq[index],
+        records.amount_fen[index],
+        records.occurred_at_us[index],
+    )
+    fits = seq > 0 and 0 <= amount < _TOP_4 and occurred >= 0 and occurred % 1_000_000 == 0
+    if not (
+        fits
+        and chip.card_counter[entry] < _TOP_2
+        and chip.sam_terminal_no[entry] < _TOP_6
+        and chip.transaction_type[entry] in _CHIP_TYPES
+    ):
+        return None
+    at = believable_us(occurred, now_us=now_us, offline=True)
+    return ChipRecord(
+        terminal_id=records.terminal_id[index], terminal_seq=seq, card_no=records.card_no[index], amount_fen=amount,
+        occurred_at_us=occurred, card_counter=chip.card_counter[entry], balance_before_fen=chip.balance_before_fen[entry],
+        sam_no=chip.sam_terminal_no[entry], sam_seq=chip.sam_seq[entry], transaction_type=chip.transaction_type[entry],
+        key_version=chip.key_version[entry], algorithm=chip.algorithm[entry], tac=chip.tac[entry], gray=chip.gray[entry],
+        merchant=post.merchant, purse_order=post.purse_order, business_date=days[at // MINUTE_US][0], precheck=post.precheck,
+    )  # fmt: skip

@@ -62,6 +62,10 @@ class PendingCall:
         self.codes[index] = code
         self.release(1)
 
+    def is_waiting(self, index: int) -> bool:
+        """Whether a record has no answer yet."""
+        return self.codes[index] == _PENDING
+
     def release(self, count: int) -> None:
         """Counts records off that have their answer."""
         self.waiting -= count

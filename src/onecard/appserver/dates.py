@@ -43,6 +43,11 @@ class DayTable(dict[int, tuple[int, int]]):
         return entry
 
 
+def business_day(days: DayTable, at_us: int) -> date:
+    """The business date of a moment."""
+    return date.fromordinal(days[at_us // MINUTE_US][0] + _POSTGRES_EPOCH)
+
+
 def believable_us(occurred_us: int, *, now_us: int, offline: bool) -> int:
     """The moment whose business date a record gets, when the terminal's clock says `occurred_us`.
 

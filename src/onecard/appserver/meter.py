@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from operator import itemgetter, not_
 from time import monotonic_ns
@@ -85,6 +85,12 @@ class Meter:
         self.operations.update(map(_op_of, rows))
         self.results.update(answers.code)
         self.approved_by_merchant.update(compress(map(_merchant_of, rows), map(not_, answers.code)))
+
+    def on_chips(self, merchants: Iterable[int], codes: Sequence[int]) -> None:
+        """Counts a batch of chip purchases that was taken in."""
+        self.operations[Operation.CHIP_PURCHASE] += len(codes)
+        self.results.update(codes)
+        self.approved_by_merchant.update(compress(merchants, map(not_, codes)))
 
     def on_call(self, call: PendingCall) -> None:
         """Takes the time of a call that is answered; it counts for each of its records."""

@@ -11,6 +11,8 @@ import grpc
 import psycopg
 
 from onecard.appserver.admission import AdmissionHub
+from onecard.appserver.chipdesk import ChipDesk
+from onecard.appserver.chips import ChipPath
 from onecard.appserver.collector import Collector
 from onecard.appserver.dates import DayTable
 from onecard.appserver.desk import DjangoDesk
@@ -56,6 +58,24 @@ class AppSettings:
     figures_every_s: float = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Gauges:
+    """The queues of lanes and of chips together."""
+
+    collector: Collector
+    chips: ChipPath
+
+    def depth(self) -> int:
+        return self.collector.depth() + self.chips.depth()
+
+    def oldest_age_s(self) -> float:
+        return max(self.collector.oldest_age_s(), self.chips.oldest_age_s())
+
+    @property
+    def busy_answers(self) -> int:
+        return self.collector.busy_answers + self.chips.busy_answers
+
+
 class AppServer:
     """One application server in this process and event loop."""
 
@@ -75,12 +95,28 @@ class AppServer:
             on_batch=self.meter.on_batch,
         )
         self._desk = desk = DjangoDesk()
+        self._chip_desk = ChipDesk(clock)
+        self.chips = ChipPath(
+            self._chip_desk.take_in,
+            queue_rows=settings.queue_rows,
+            batch_rows=settings.limits.batch_rows,
+            on_batch=lambda records, answers: self.meter.on_chips(
+                [record.merchant for record in records], [answer[0] for answer in answers]
+            ),
+        )
         self.service = ApplicationService(
             collector=self.collector,
+            chips=self.chips,
             meter=self.meter,
             days=self.days,
             resolve=self.directory.posts.resolve,
-            desk=Desk(sign_on=desk.sign_on, report=desk.report, totals=totals_of(self._connect), watch_admission=self.hub.watch),
+            desk=Desk(
+                sign_on=desk.sign_on,
+                report=desk.report,
+                load_chip=self._chip_desk.load,
+                totals=totals_of(self._connect),
+                watch_admission=self.hub.watch,
+            ),
             peer_name=None if settings.tls is None else "gateway",
         )
         self._figures = FigureWriter(
@@ -109,7 +145,8 @@ class AppServer:
         await server.start()
         self._server = server
         if self.settings.metrics_port is not None:
-            registry = build_registry(self.meter, self.collector, directory_age_s=self.directory.age_s)
+            gauges = _Gauges(self.collector, self.chips)
+            registry = build_registry(self.meter, gauges, directory_age_s=self.directory.age_s)
             self.http = await serve_http(self.settings.metrics_port, registry=registry, healthy=self.healthy)
         log.info("application server %r listens on %s", self.settings.name, self.settings.listen)
 
@@ -122,18 +159,30 @@ class AppServer:
         if self.service.draining.is_set():
             return
         self.service.draining.set()
-        if not await self.collector.drain(timeout_s=self.settings.drain_s):
+        if not await self._drain():
             log.error("not everything was answered in %.0f s", self.settings.drain_s)
         if self._server is not None:
             await self._server.stop(1.0)
         await self.collector.stop()
+        await self.chips.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.http is not None:
             self.http.close()
         await asyncio.to_thread(self._desk.close)
+        await asyncio.to_thread(self._chip_desk.close)
         log.info("application server %r has ended", self.settings.name)
+
+    async def _drain(self) -> bool:
+        """Whether everything taken in was answered in time."""
+        answered = await self.collector.drain(timeout_s=self.settings.drain_s)
+        try:
+            async with asyncio.timeout(self.settings.drain_s):
+                await self.chips.drained()
+        except TimeoutError:
+            return False
+        return answered
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(

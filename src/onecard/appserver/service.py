@@ -5,17 +5,21 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NoReturn
 
 import grpc
 
 from onecard.appserver.admit import Resolve, has_equal_columns, sort_records
 from onecard.appserver.calls import PendingCall
+from onecard.appserver.chips import ChipPath, chip_entries, load_request
 from onecard.appserver.collector import Collector
-from onecard.appserver.dates import DayTable
+from onecard.appserver.dates import DayTable, business_day
 from onecard.appserver.meter import Meter
-from onecard.kernel.errors import NotFound, OneCardError
+from onecard.kernel.codes import Result
+from onecard.kernel.errors import NotFound, OneCardError, Unavailable
 from onecard.protocol.proto import app_pb2, app_pb2_grpc, records_pb2
+from onecard.services.chip.steps import LoadReply, LoadRequest
 
 log = logging.getLogger(__name__)
 MAX_RECORDS = 10_000
@@ -31,6 +35,8 @@ class Desk:
     totals: Callable[[int, int], Awaitable[tuple[int, int, int, int]]]
     """Terminal id, batch number → (debit fen, debit count, credit fen, credit count)."""
     report: Callable[[app_pb2.LineReport], Awaitable[None]]
+    load_chip: Callable[[LoadRequest, date], Awaitable[LoadReply]]
+    """One step of a load, and its business date. Raises Unavailable."""
     watch_admission: Callable[[str], AsyncIterator[app_pb2.AdmissionEvent]]
 
 
@@ -38,11 +44,13 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
     """The servicer; refuses new calls once `draining` is set."""
 
     def __init__(
-        self, *, collector: Collector, meter: Meter, days: DayTable, resolve: Resolve, desk: Desk, peer_name: str | None = None
-    ) -> None:
+        self, *, collector: Collector, chips: ChipPath, meter: Meter, days: DayTable, resolve: Resolve, desk: Desk,
+        peer_name: str | None = None,
+    ) -> None:  # fmt: skip
         self.draining = asyncio.Event()
         self._peer_name = peer_name
         self._collector = collector
+        self._chips = chips
         self._meter = meter
         self._days = days
         self._resolve = resolve
@@ -55,6 +63,11 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
         if size > MAX_RECORDS or not has_equal_columns(records, line_ids):
             await _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "columns of different length, or too many records")
         call = PendingCall(size, self._meter.on_call)
+        entries = chip_entries(records) if records.HasField("chip") else {}
+        if entries is None:
+            await _refuse(
+                context, grpc.StatusCode.INVALID_ARGUMENT, "chip columns of different length, or their rows do not rise"
+            )
         rows = sort_records(
             call,
             records,
@@ -62,16 +75,39 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
             resolve=self._resolve,
             days=self._days,
             now_us=time.time_ns() // 1000,
+            chip_entries=entries,
         )
         self._collector.post(rows.rows_by_lane)
         if rows.enquiries:
             self._collector.enquire(rows.enquiries)
+        if rows.chips:
+            self._chips.post(rows.chips)
         await call.done
         return app_pb2.PostReply(
             answers=records_pb2.Answers(
                 code=call.codes, balance_fen=call.balances, transfer_id=call.transfers, conflict_field=call.fields
             )
         )
+
+    async def LoadChip(  # noqa: N802
+        self, request: app_pb2.LoadChipCall, context: Context
+    ) -> records_pb2.ChipLoadAnswer:
+        await self._admit(context)
+        asked, at_us = request.load, time.time_ns() // 1000
+        post = self._resolve(asked.terminal_id)
+        if post is None or post.line_id != request.line_id:
+            return records_pb2.ChipLoadAnswer(code=Result.TERMINAL_NOT_ALLOWED)
+        # What ends a load comes in from a closed unit too; a new one does not begin there.
+        if post.precheck and asked.step == records_pb2.ChipLoad.REQUEST:
+            return records_pb2.ChipLoadAnswer(code=post.precheck)
+        try:
+            reply = await self._desk.load_chip(load_request(asked), business_day(self._days, at_us))
+        except Unavailable:
+            return records_pb2.ChipLoadAnswer(code=Result.UNAVAILABLE)
+        return records_pb2.ChipLoadAnswer(
+            code=reply.code, mac2=reply.mac2, host_time_us=reply.host_time_us, balance_fen=reply.balance_fen,
+            transfer_id=reply.transfer_id,
+        )  # fmt: skip
 
     async def WatchAdmission(  # noqa: N802
         self, request: app_pb2.WatchAdmissionRequest, context: Context

@@ -15,10 +15,11 @@ from onecard.services.chip.lists import (
     quarantine,
     statement,
 )
-from onecard.services.chip.loads import LoadReply, LoadRequest, load_step
+from onecard.services.chip.loads import load_step
 from onecard.services.chip.parameters import Limits, limits, set_limits, set_type_limits
 from onecard.services.chip.permissions import PERMISSIONS
 from onecard.services.chip.records import ChipRecord
+from onecard.services.chip.steps import LoadReply, LoadRequest
 from onecard.services.chip.tasks import raise_alarms, resolve_gray
 
 __all__ = [
