@@ -16,6 +16,8 @@ from django.test import Client  # noqa: E402
 from onecard.consoles.centre import figures  # noqa: E402
 from onecard.consoles.centre.models import StaffAccount  # noqa: E402
 from onecard.consoles.centre.roles import Role, sync_roles  # noqa: E402
+from tests.consoles import cardcity  # noqa: E402
+from tests.consoles.cardcity import CardCity  # noqa: E402
 from tests.settlement.city import City  # noqa: E402
 
 
@@ -75,3 +77,9 @@ def city(centre: TestDatabase) -> Iterator[City]:
     made.merchant("metro", operator="root", per_mille=5)
     yield made
     made.close()
+
+
+@pytest.fixture
+def card_city(city: City) -> CardCity:
+    """The small city with card rules, stock, a holder and a card."""
+    return cardcity.build(city)

@@ -6,30 +6,58 @@ every string is carried by some capability.
 
 from onecard.consoles.centre.roles import Can
 from onecard.kernel.codes import Text
+from onecard.services.cards import permissions as cards
+from onecard.services.chip import permissions as chip
 from onecard.services.issuing import permissions as issuing
+from onecard.services.keys import permissions as keys
+from onecard.services.keys.custody import permissions as custody
+from onecard.services.people import permissions as people
 
 DIRECTORY_READ = "directory.read"
 ACCOUNTS_READ = "accounts.read"
 TRANSACTIONS_READ = "transactions.read"
+PEOPLE_READ = "people.read"
 
 OWN: dict[str, Text] = {
     DIRECTORY_READ: Text("查看运营单位、接入单位、商户、卡种", "See operators, units, merchants and card types"),
     ACCOUNTS_READ: Text("查看账户、钱包", "See accounts and purses"),
     TRANSACTIONS_READ: Text("查询交易", "Search transactions"),
+    PEOPLE_READ: Text("查看持卡人", "See cardholders"),
 }
+_WAIVE = "cards.waive_fee"
+_STOCK = frozenset(name for name in cards.PERMISSIONS if name.startswith("cards.stock_"))
+_MAKING = frozenset({cards.VIEW, cards.CLAIM, "cards.issue"})
+_LIFE = frozenset(cards.PERMISSIONS) - _STOCK - {cards.RULES, _WAIVE}
+_CAPS = "people.caps"
+_CHIP_PARAMETERS = "chip.parameters"
 
 CARRIES: dict[Can, frozenset[str]] = {
     Can.VIEW_DIRECTORY: frozenset({DIRECTORY_READ}),
+    Can.CHANGE_DIRECTORY: frozenset({cards.RULES, _CAPS, _CHIP_PARAMETERS}),
     Can.VIEW_ACCOUNTS: frozenset({ACCOUNTS_READ}),
+    Can.CHANGE_ACCOUNTS: frozenset({_WAIVE}),
     Can.VIEW_TRANSACTIONS: frozenset({TRANSACTIONS_READ}),
+    Can.VIEW_CARDS: frozenset({cards.VIEW}),
+    Can.CHANGE_CARDS: _LIFE,
+    Can.VIEW_STOCK: frozenset({cards.STOCK_VIEW}),
+    Can.CHANGE_STOCK: _STOCK,
     Can.VIEW_BATCHES: frozenset({issuing.READ}),
-    Can.RUN_BATCHES: frozenset(issuing.PERMISSIONS),
+    Can.RUN_BATCHES: frozenset(issuing.PERMISSIONS) | _MAKING,
+    Can.VIEW_HOLDERS: frozenset({PEOPLE_READ}),
+    Can.CHANGE_HOLDERS: frozenset(people.PERMISSIONS) - {_CAPS},
+    Can.VIEW_CHIP: frozenset({"chip.view"}),
+    Can.DECIDE_CHIP: frozenset(chip.PERMISSIONS) - {_CHIP_PARAMETERS},
+    Can.VIEW_KEYS: frozenset({custody.READ}),
+    Can.MANAGE_KEYS: frozenset({*keys.PERMISSIONS, *custody.PERMISSIONS}) - {custody.COMPONENT} - custody.BY_NOBODY,
+    Can.KEY_CUSTODIAN: frozenset({custody.COMPONENT}),
 }
 
 
 def known() -> dict[str, Text]:
-    """Every permission string there is, with its words."""
-    return {**OWN, **issuing.PERMISSIONS}
+    """Every permission string that somebody can carry, with its words."""
+    domains = (cards, chip, issuing, keys, custody, people)
+    words = OWN | {name: text for domain in domains for name, text in domain.PERMISSIONS.items()}
+    return {name: text for name, text in words.items() if name not in custody.BY_NOBODY}
 
 
 def carried(capabilities: set[Can]) -> frozenset[str]:

@@ -7,7 +7,9 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
+from onecard.consoles.centre import addresses
 from onecard.consoles.centre.pages import accounts, home, settlement, transactions, tree
+from onecard.consoles.centre.pages.keyurls import key_urls
 from onecard.consoles.centre.tables.registry import register
 
 
@@ -36,6 +38,8 @@ class CentreSite(UnfoldAdminSite):  # type: ignore[misc]
             path("settlement/<int:run_id>/state.json", view(settlement.run_state), name="centre_run_state"),
             path("settlement/<int:run_id>/settle/", view(settlement.settle), name="centre_settle"),
             path("settlement/<int:run_id>/<slug:sheet>.<slug:extension>", view(settlement.download), name="centre_sheet"),
+            *key_urls(view),
+            *(path(page.path, view(page.view), name=page.name) for page in (*addresses.CARDS, *addresses.PEOPLE)),
         ]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

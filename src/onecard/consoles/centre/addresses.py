@@ -1,0 +1,55 @@
+"""The addresses of the pages that are not lists of one table: path, view and name, part by part."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from onecard.consoles.centre.pages import batches, cardrules, cards, departments, desk, holders, loads, stock
+
+
+class Address(NamedTuple):
+    """One page."""
+
+    path: str
+    view: Callable[..., Any]
+    name: str
+
+
+CARDS = (
+    Address("card-types/", cardrules.card_types, "centre_card_types"),
+    Address("card-types/<int:card_type_id>/", cardrules.card_type, "centre_card_type"),
+    Address("card-types/<int:card_type_id>/drop/", cardrules.drop_rules, "centre_card_type_drop"),
+    Address("stock/", stock.stock, "centre_stock"),
+    Address("stock/new/<slug:act>/", stock.new_document, "centre_stock_new"),
+    Address("stock/places/<int:place_id>/", stock.place, "centre_stock_place"),
+    Address("stock/documents/<int:document_id>/", stock.document, "centre_stock_document"),
+    Address("batches/", batches.batches, "centre_batches"),
+    Address("batches/new/", batches.new_batch, "centre_batch_new"),
+    Address("batches/<int:batch_id>/", batches.batch, "centre_batch"),
+    Address("batches/<int:batch_id>/control/", batches.control, "centre_batch_control"),
+    Address("batches/jobs/<int:job_id>/", batches.job, "centre_job"),
+    Address("batches/jobs/<int:job_id>/act/", batches.job_act, "centre_job_act"),
+    Address("cards/", cards.cards, "centre_cards"),
+    Address("cards/<int:card_no>/", cards.card, "centre_card"),
+    Address("cards/<int:card_no>/do/<slug:operation>/", cards.operate, "centre_card_operate"),
+    Address("cards/<int:card_no>/undo/<int:event_id>/", cards.undo, "centre_card_undo"),
+    Address("desk/", desk.desk, "centre_desk"),
+    Address("desk/propose/", desk.propose, "centre_desk_propose"),
+    Address("desk/<int:decision_id>/", desk.answer, "centre_desk_answer"),
+)
+
+PEOPLE = (
+    Address("holders/", holders.holders, "centre_holders"),
+    Address("holders/new/", holders.new_holder, "centre_holder_new"),
+    Address("holders/find/", holders.find, "centre_holder_find"),
+    Address("holders/<int:holder_id>/", holders.holder, "centre_holder"),
+    Address("holders/<int:holder_id>/photo", holders.photo, "centre_holder_photo"),
+    Address("holders/<int:holder_id>/set-photo/", holders.set_photo, "centre_holder_set_photo"),
+    Address("holders/<int:holder_id>/close/", holders.close, "centre_holder_close"),
+    Address("departments/", departments.departments, "centre_departments"),
+    Address("departments/<int:department_id>/", departments.change_department, "centre_department"),
+    Address("legal-caps/", departments.caps, "centre_caps"),
+    Address("loads/", loads.loads, "centre_loads"),
+    Address("loads/columns/<slug:word>/", loads.columns, "centre_load_columns"),
+    Address("loads/<int:job_id>/", loads.load, "centre_load"),
+    Address("loads/<int:job_id>/report.csv", loads.report, "centre_load_report"),
+)
