@@ -12,14 +12,18 @@ import psycopg
 import pytest
 
 from onecard.datacenter import dj
-from onecard.kernel.clock import ManualClock
+from onecard.kernel.business_day import business_date
+from onecard.kernel.clock import ManualClock, to_epoch_us
+from onecard.kernel.codes import Operation, Result
 from onecard.kernel.errors import OneCardError
-from onecard.ledger import audit
+from onecard.kernel.numbers import card_lane
+from onecard.ledger import audit, chip
 from onecard.ledger.accounts import BookKind, book_id
 from onecard.ledger.balances import book_balance, purses
 from onecard.ledger.codes import Medium
+from onecard.ledger.posting import PostingColumns, post_sync
 from onecard.services.actors import Actor
-from tests.support.postgres import TestDatabase
+from tests.support.postgres import TestDatabase, TestServer, cloned_database
 
 dj.setup()  # models cannot be imported before, and a conftest is read before pytest-django is ready
 
@@ -57,6 +61,7 @@ class City:
     unit: int
     unified: int
     local: int
+    merchant: int
     serials: Iterator[int] = field(default_factory=lambda: itertools.count(1_000_000))
     names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -89,6 +94,40 @@ class City:
         card, account_no = self.new_card(card_type=card_type, **more)
         order = api.Order(self.operator, card_type or self.unified, account_no, holder_id=holder_id, top_up_fen=top_up_fen)
         return api.issue(card, order, actor=DESK, clock=self.clock).card_id
+
+    def do(self, card_no: int, operation: str, *, actor: Actor = DESK, key: str | None = None, **details: Any) -> api.LifeEvent:
+        """An operation at the desk."""
+        asked = api.Details(**details)
+        return api.operate(card_no, operation, actor=actor, reason="柜台", key=key, details=asked, clock=self.clock)
+
+    def undo(self, event: api.LifeEvent, **more: Any) -> api.LifeEvent:
+        """Undo it at the desk."""
+        return api.undo(event.pk, actor=DESK, reason="误操作", clock=self.clock, **more)
+
+    def renewal(self, card_no: int, **more: Any) -> api.NewCard:
+        """A new card for an old one's account."""
+        return self.new_card(api.Card.objects.get(pk=card_no).account_no, **more)[0]
+
+    def purchase(self, card_no: int, fen: int, *, op: Operation = Operation.PURCHASE) -> Result:
+        """A purchase at a public merchant of the operator, posted by the ledger itself."""
+        row = PostingColumns()
+        values = (
+            op.value, 1, next(self.names), card_no, book_id(BookKind.MERCHANT, self.merchant), 0, 1, fen,
+            to_epoch_us(self.clock.now()), (business_date(self.clock.now()) - date(2000, 1, 1)).days, 0, 0, 0, 0,
+        )  # fmt: skip
+        for column, value in zip(row.columns(), values, strict=True):
+            column.append(value)
+        with psycopg.connect(self.database.app_dsn, autocommit=True) as plain:
+            return Result(post_sync(plain, card_lane(card_no), row).code[0])
+
+    def load(self, card_no: int, fen: int) -> None:
+        """Money from the public purse into the chip."""
+        at = self.clock.now()
+        with psycopg.connect(self.database.app_dsn, autocommit=True) as plain:
+            answer = chip.load_chip(
+                plain, (1, next(self.names)), card_no, amount_fen=fen, occurred_at=at, business_date=business_date(at)
+            )
+        assert answer.code == 0
 
     def balance(self, card_no: int, unit_id: int = 0) -> int:
         """The balance of a purse of the card's account."""
@@ -134,8 +173,8 @@ def database_allowed(django_db_blocker: Any) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def city(django_database: TestDatabase) -> Iterator[City]:
+def found_city(database: TestDatabase) -> City:
+    """The operators, types, rules and the clock; Django is connected to the database."""
     root = operators.create_operator("ROOT", "根运营单位", parent_id=None, holder_cap=100_000).pk
     operator = operators.create_operator("A", "甲运营", parent_id=root, holder_cap=100_000).pk
     other = operators.create_operator("B", "乙运营", parent_id=root, holder_cap=100_000).pk
@@ -148,29 +187,52 @@ def city(django_database: TestDatabase) -> Iterator[City]:
     clock = ManualClock(NOW)
     for card_type in (unified, local):
         api.set_rules(card_type, FIRST_DAY, rules=RULES, actor=DESK, clock=clock)
-    made = City(django_database, clock, root, operator, other, unit, unified, local)
+    merchant = operators.create_merchant("食堂", operator_id=operator, public=True).pk
+    return City(database, clock, root, operator, other, unit, unified, local, merchant)
+
+
+@pytest.fixture
+def city(django_database: TestDatabase) -> Iterator[City]:
+    """A city of the test's own."""
+    made = found_city(django_database)
     yield made
     made.audit()
 
 
+@pytest.fixture(scope="module")
+def town(postgres: TestServer, django_db_blocker: Any) -> Iterator[City]:
+    """A city that the tests of a module share: each works with cards of its own. Audited when the last is done."""
+    with django_db_blocker.unblock(), cloned_database(postgres) as database, dj.connected_as(database.app_dsn):
+        made = found_city(database)
+        yield made
+        made.audit()
+
+
 @pytest.fixture
-def at_once(django_database: TestDatabase) -> Iterator[Callable[[Callable[[int], Any], int], list[Any]]]:
+def at_once(django_database: TestDatabase) -> Callable[[Callable[[int], Any], int], list[Any]]:
+    """`together`, on the test's own database."""
+    return together
+
+
+@pytest.fixture
+def pairs(town: City) -> Callable[[Callable[[int], Any], int], list[Any]]:
+    """`together`, on the module's database."""
+    return together
+
+
+def together(work: Callable[[int], Any], times: int) -> list[Any]:
     """Runs a function in many threads, each with a connection of its own, let go at one moment; gives results and errors."""
+    barrier = Barrier(times)
 
-    def run(work: Callable[[int], Any], times: int) -> list[Any]:
-        barrier = Barrier(times)
+    def one(number: int) -> Any:
+        try:
+            connections["default"].ensure_connection()
+            barrier.wait(60)
+            return work(number)
+        except OneCardError as error:
+            return error
+        finally:
+            connections.close_all()
 
-        def one(number: int) -> Any:
-            try:
-                connections["default"].ensure_connection()
-                barrier.wait(60)
-                return work(number)
-            except OneCardError as error:
-                return error
-            finally:
-                connections.close_all()
-
-        with ThreadPoolExecutor(times) as threads:
-            return list(threads.map(one, range(times)))
-
-    yield run
+    with ThreadPoolExecutor(times) as threads:
+        return list(threads.map(one, range(times)))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import django.db.utils
 import psycopg
 
-from onecard.kernel.errors import NotFound, OneCardError, RuleViolated, Unavailable
+from onecard.kernel.errors import InvalidInput, NotFound, OneCardError, RuleViolated, Unavailable
 from onecard.services.operators.api import Refusal, constraint_of, refusals
 
 REFUSALS: Mapping[str, Refusal] = {
@@ -82,8 +82,19 @@ def one_transaction() -> Iterator[None]:
     try:
         with refusals(REFUSALS):
             yield
+    except InvalidInput as refused:
+        raise _of_ledger(refused) or refused from refused.__cause__
     except django.db.utils.Error as error:
         raise _in_words(error) or error from error
+
+
+def _of_ledger(refused: InvalidInput) -> RuleViolated | None:
+    """The ledger's own refusals have words and no constraint: an account that is not settled."""
+    cause = refused.__cause__.__cause__ if refused.__cause__ else None
+    if not isinstance(cause, psycopg.Error) or cause.sqlstate != "23514" or cause.diag.constraint_name:
+        return None
+    zh, _, en = (cause.diag.message_primary or "").partition(" / ")
+    return rule_refusal("C3", zh, en) if en else None
 
 
 def _in_words(error: django.db.utils.Error) -> OneCardError | None:

@@ -151,6 +151,8 @@ def create_card(
             f"卡号 {card.card_no} 与账号 {order.account_no} 不是同一通道的有效号码",
             f"card {card.card_no} and account {order.account_no} are not numbers of one lane",
         )
+    if card.valid_until is not None and card.valid_until < business_date(at):
+        raise InvalidInput(f"有效期已过：{card.valid_until}", f"the validity has run out already: {card.valid_until}")
     rules.require_usable(order.card_type_id, order.operator_id, type_rules)
     holder = rules.holder_facts(order.holder_id) if order.holder_id is not None else None
     rules.require_eligible(
