@@ -14,7 +14,7 @@ from onecard.protocol.purse.proofs import Load, Purchase, bcd_moment
 from onecard.terminal.chip import ChipJournal, ChipRecord, LoadGrant, PurchaseTerms, SamSlot, purchase
 from onecard.terminal.chipjournal import LoadReport, LoadRequest, LoadState
 from onecard.terminal.reader.local import LocalReader
-from tests.card.support import CARD_NO, TERMINAL_NO, Keys, card_keys, make_card, make_sam
+from tests.card.support import Keys, card_keys, make_card, make_sam
 
 NOW = datetime(2026, 8, 23, 2, 15, 30, tzinfo=UTC)
 
@@ -197,6 +197,3 @@ class Terminal:
 def set_balance(card, balance: int) -> None:
     card.state.directories[1].purses[0].balance = balance
     card._store.commit(card.state.image())
-
-
-__all__ = ["CARD_NO", "TERMINAL_NO"]

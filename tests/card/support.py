@@ -12,7 +12,7 @@ from onecard.protocol.purse.apdu import Command, Response
 from onecard.protocol.purse.ciphers import Algorithm
 from onecard.protocol.purse.diversify import card_factor, diversify_path
 from onecard.protocol.purse.files import HolderData, PublicData, SamPublicData
-from onecard.protocol.purse.perso import CardKey, Exchange, PersoPlan, erase, personalise
+from onecard.protocol.purse.perso import CardKey, Exchange, PersoPlan, personalise
 from onecard.protocol.purse.perso_card import PurseProfile, purse_plan
 from onecard.protocol.purse.perso_sam import sam_plan
 from onecard.terminal.card.virtual import VirtualCard
@@ -132,6 +132,3 @@ def say(reader: Reader, text: str) -> str:
 
 def send(reader: Reader, command: Command) -> Response:
     return exchange(reader, command)
-
-
-__all__ = ["erase"]

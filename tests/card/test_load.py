@@ -7,8 +7,8 @@ from onecard.terminal.chip import InDoubt, load
 from onecard.terminal.chipjournal import LoadReport, LoadState
 from onecard.terminal.chipload import report_settled
 from onecard.terminal.reader.errors import CardRemoved
-from tests.card.flows import TERMINAL_NO, FakeHost, Killed, Terminal
-from tests.card.support import make_card
+from tests.card.flows import FakeHost, Killed, Terminal
+from tests.card.support import CARD_NO, TERMINAL_NO, make_card
 
 
 def do_load(terminal: Terminal, load_no: int = 1, amount: int = 5_000) -> LoadReport | None:
@@ -28,7 +28,7 @@ def terminal(tmp_path):
 def check_settled(terminal: Terminal) -> None:
     """The card has what the account lost; nothing is open."""
     assert terminal.balance - 10_000 == terminal.host.net_fen
-    assert terminal.journal.open_loads(TERMINAL_NO, terminal.keys and 1000000000000123) == []
+    assert terminal.journal.open_loads(TERMINAL_NO, CARD_NO) == []
     assert terminal.journal.load_reports(TERMINAL_NO) == []
     assert terminal.journal.unproven_loads(TERMINAL_NO) == []
 

@@ -17,8 +17,8 @@ from onecard.terminal.chipcard import CardUnusable, SamSlot, block_card
 from onecard.terminal.chipjournal import ChipJournal, ChipRecord, SaleState
 from onecard.terminal.reader.errors import CardRemoved, ReaderError
 from onecard.terminal.reader.local import LocalReader
-from tests.card.flows import CARD_NO, NOW, TERMINAL_NO, Killed, Terminal
-from tests.card.support import make_card, make_sam, say
+from tests.card.flows import NOW, Killed, Terminal
+from tests.card.support import CARD_NO, TERMINAL_NO, make_card, make_sam, say
 
 
 @pytest.fixture
@@ -118,6 +118,7 @@ def test_a_card_torn_off_at_any_byte_is_debited_once(tmp_path):
         card._store.commit(card.state.image())
         for sale in (*terminal.journal.armed(TERMINAL_NO), *terminal.journal.outbox(TERMINAL_NO)):
             terminal.journal.forget(sale)
+        card.mend()
         card.tear_after(cut)
         try:
             record = terminal.purchase()
@@ -300,9 +301,9 @@ def test_money_on_the_card_and_records_known_is_constant(tmp_path_factory, seed)
                 pass
             except Killed:
                 terminal.restart()
-            terminal.card.power_off()
+            terminal.card.mend()
             terminal.cut.kill_at = None
-    terminal.card.power_off()
+    terminal.card.mend()
     terminal.cut.kill_at = None
     terminal.purchase(1, sale_no=99)
     records = [sale.record for sale in terminal.journal.outbox(TERMINAL_NO)]

@@ -84,9 +84,8 @@ class ChipSystem:
         return bytes.fromhex(self.state.atr)
 
     def power_off(self) -> None:
-        """Take the power away, and with it every hook of tearing."""
+        """Take the power away."""
         self._powered = False
-        self._bytes_left = self._writes_left = None
 
     def tear_after(self, count: int) -> None:
         """Let power fail after `count` more bytes, commands and answers together, have gone over the interface."""
@@ -97,7 +96,12 @@ class ChipSystem:
         self._writes_left = number
         self._tear_committed = committed
 
+    def mend(self) -> None:
+        """Forget where power was to fail."""
+        self._bytes_left = self._writes_left = None
+
     def _lose_power(self) -> CardRemoved:
+        self.mend()
         self.power_off()
         return CardRemoved()
 
@@ -114,7 +118,7 @@ class ChipSystem:
             if self._bytes_left < 0:
                 raise self._lose_power()
             if self._bytes_left == 0:
-                self.power_off()
+                self._lose_power()
 
     # ---- commands
 

@@ -1,8 +1,10 @@
 """What a reader is to whoever uses cards, and one exchange over it."""
 
+import time
 from typing import Protocol
 
 from onecard.protocol.purse.apdu import Command, Response
+from onecard.terminal.reader.errors import CardRemoved
 
 _MORE = 0x61
 _OTHER_LENGTH = 0x6C
@@ -22,6 +24,18 @@ class Reader(Protocol):
     def disconnect(self) -> None:
         """Power the card down; never raises."""
         ...
+
+
+def wait_for_card(reader: Reader, *, seconds: float, poll_seconds: float = 0.05) -> bytes:
+    """The ATR as soon as a card is there. Raises CardRemoved when none came in time, ReaderGone."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return reader.connect()
+        except CardRemoved:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(poll_seconds)
 
 
 def exchange(reader: Reader, command: Command) -> Response:
