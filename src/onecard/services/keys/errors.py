@@ -5,13 +5,15 @@ Unavailable
 OneCardError
 ├── KeeperFault             something broke inside a keeper: where and what kind, never with what
 └── KeyNotExportable        this key does not leave its keeper whole
+InvalidInput
+└── AlgorithmUnsupported    the token of a PKCS#11 keeper does not know the algorithm
 NotFound
 └── KeyMissing              no key of this use, version and algorithm that is in force
 """
 
 from typing import ClassVar
 
-from onecard.kernel.errors import NotFound, OneCardError, Unavailable
+from onecard.kernel.errors import InvalidInput, NotFound, OneCardError, Unavailable
 
 
 class VaultLocked(Unavailable):
@@ -36,3 +38,9 @@ class KeyMissing(NotFound):
     """No key that is in force fits."""
 
     code: ClassVar[str] = "KEYS.MISSING"
+
+
+class AlgorithmUnsupported(InvalidInput):
+    """The keeper's token does not know this algorithm."""
+
+    code: ClassVar[str] = "KEYS.ALGORITHM_UNSUPPORTED"

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -115,7 +116,7 @@ def prune_sam_hours(*, clock: Clock | None = None) -> int:
     return SamHour.objects.filter(hour__lt=(clock or SystemClock()).now() - _KEPT).delete()[0]
 
 
-def _links() -> Iterator[tuple[object, ...]]:
+def _links() -> Iterator[tuple[Any, ...]]:
     after = 0
     while True:
         with connection.cursor() as cursor:
@@ -127,9 +128,8 @@ def _links() -> Iterator[tuple[object, ...]]:
         after = rows[-1][0]
 
 
-def _hash(prev: bytes, row: tuple[object, ...]) -> bytes:
+def _hash(prev: bytes, row: tuple[Any, ...]) -> bytes:
     seq, at, actor, operation, subject, keys, count, failed = row[:8]
-    assert isinstance(at, datetime)
     texts = "|".join(f"{len(str(text))}:{text}" for text in (actor, operation, subject, keys))
     return hashlib.sha256(prev + f"{seq}|{to_epoch_us(at)}|{texts}|{count}|{failed}".encode()).digest()
 

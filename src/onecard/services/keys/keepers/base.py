@@ -148,5 +148,8 @@ class Keeper(Protocol):
     def sign(self, handle: Handle, payload: bytes) -> bytes:
         """The Ed25519 signature, 64 bytes."""
 
+    def sign_as(self, name: str, payload: bytes) -> tuple[bytes, bytes]:
+        """Public key and Ed25519 signature by a key of this vault's own for a named purpose."""
+
     def secret(self, name: str) -> bytes:
         """32 bytes of this vault's own for a named purpose of the platform, the same every time."""

@@ -14,7 +14,7 @@ from onecard.services.keys.custody.components import Scheme
 from onecard.services.keys.keepers import envelope
 from onecard.services.keys.keepers.base import Handle, KeyPath, SealedComponent, Slot, Stored
 from onecard.services.keys.keepers.secret import KeyBytes, guarded
-from onecard.services.keys.keepers.work import CardWork
+from onecard.services.keys.keepers.work import CardWork, public_check
 from onecard.services.keys.uses import KeyAlgorithm
 
 _ED25519_SEED = 32
@@ -93,9 +93,7 @@ class SoftwareKeeper(CardWork):
         blob = self._seal(key, slot.binding())
         if slot.algorithm is KeyAlgorithm.ED25519:
             public = Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-            digest = hashes.Hash(hashes.SHA256())
-            digest.update(public)
-            return Stored(digest.finalize()[:3], blob, public=public)
+            return Stored(public_check(public), blob, public=public)
         return Stored(check_value(Algorithm(slot.algorithm), key), blob)
 
     def _root(self) -> KeyBytes:

@@ -3,10 +3,12 @@
 Keys of cards live in this process's memory for the moment of their use, whichever keeper it is (docs/adr/0060).
 """
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 
@@ -88,6 +90,15 @@ class CardWork(ABC):
             raise KeyNotExportable(f"密钥 {slot} 生成时即设为不可导出", f"the key {slot} was made to stay inside its keeper")
         return self._key(path)
 
+    @abstractmethod
+    def secret(self, name: str) -> bytes:
+        """32 bytes of this vault's own for a purpose."""
+
+    @guarded
+    def sign_as(self, name: str, payload: bytes) -> tuple[bytes, bytes]:
+        key = Ed25519PrivateKey.from_private_bytes(self.secret(f"signing {name}"))
+        return key.public_key().public_bytes_raw(), key.sign(payload)
+
     # --- components
 
     @guarded
@@ -118,6 +129,11 @@ class CardWork(ABC):
 
     def _open(self, sealed: SealedComponent) -> Component:
         return Component(sealed.number, self._unseal(sealed.blob, _component_binding(sealed.context, sealed.number)))
+
+
+def public_check(public: bytes) -> bytes:
+    """What people compare of a signing key: the first 3 bytes of its public key's SHA-256."""
+    return hashlib.sha256(public).digest()[:3]
 
 
 def _component_binding(context: str, number: int) -> bytes:
