@@ -5,14 +5,16 @@ import pty
 import select
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.support.postgres import TestDatabase
 
 _PATIENCE_S = 60
+Answer = str | Callable[[str], str]
+"""What is typed, or how it is read off the screen."""
 
 
-def converse(database: TestDatabase, words: Sequence[str], answers: Sequence[tuple[str, str]]) -> tuple[int, str]:
+def converse(database: TestDatabase, words: Sequence[str], answers: Sequence[tuple[str, Answer]]) -> tuple[int, str]:
     """Run `onecard words`; when the next expected question appears, its answer is typed. Gives exit code and what was shown."""
     process, descriptor = pty.fork()
     if process == 0:
@@ -30,7 +32,8 @@ def converse(database: TestDatabase, words: Sequence[str], answers: Sequence[tup
                     break
             if waiting and waiting[0][0] in shown[read_to:]:
                 read_to = len(shown)
-                os.write(descriptor, waiting.pop(0)[1].encode() + b"\n")
+                _, answer = waiting.pop(0)
+                os.write(descriptor, (answer if isinstance(answer, str) else answer(shown)).encode() + b"\n")
         else:
             os.kill(process, 9)
             raise AssertionError(f"the command did not end; it showed:\n{shown}")

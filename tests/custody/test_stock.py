@@ -94,20 +94,16 @@ def test_of_many_who_bind_to_one_terminal_one_succeeds(personalised: list[int], 
     assert Sam.objects.filter(terminal__isnull=False).count() == 1
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda number: stock.bind_sam(number, "00000001", actor=SYSTEM),
-        lambda number: stock.unbind_sam(number, reason="x", actor=SYSTEM),
-        lambda number: stock.block_sam(number, reason="x", actor=SYSTEM),
-        lambda number: stock.finish_personalisation(number, {}, actor=SYSTEM),
-    ],
-    ids=["bind", "unbind", "block", "personalise"],
-)
-def test_what_is_only_ordered_cannot_be_worked_with(terminals: list[str], act: Callable[[int], None]) -> None:
+def test_what_is_only_ordered_cannot_be_worked_with(terminals: list[str]) -> None:
     (number,) = stock.order_sams(1, order_ref="PO-1", actor=SYSTEM)
-    with pytest.raises((RuleViolated, NotFound)):
-        act(number)
+    for act in (
+        lambda: stock.bind_sam(number, terminals[0], actor=SYSTEM),
+        lambda: stock.unbind_sam(number, reason="x", actor=SYSTEM),
+        lambda: stock.block_sam(number, reason="x", actor=SYSTEM),
+        lambda: stock.finish_personalisation(number, {}, actor=SYSTEM),
+    ):
+        with pytest.raises(RuleViolated):
+            act()
     assert stock.get_sam(number).state == SamState.ORDERED
 
 
@@ -162,21 +158,19 @@ def test_a_number_is_read_as_the_module_carries_it() -> None:
     assert stock.parse_sam_no("0000 0000 010a") == 0x10A
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE keys_sam SET state = 'bound'",
-        "UPDATE keys_sam SET state = 'ordered'",
-        "UPDATE keys_sam SET id = 77",
-        "UPDATE keys_sam SET serial = 'OTHER'",
-        "DELETE FROM keys_sam",
-        "UPDATE keys_samevent SET who = 'x'",
-        "DELETE FROM keys_samevent",
-    ],
-)
-def test_the_database_itself_refuses(personalised: list[int], database: TestDatabase, statement: str) -> None:
-    with psycopg.connect(database.app_dsn, autocommit=True) as connection, pytest.raises(psycopg.errors.IntegrityError):
-        connection.execute(statement.encode())
+def test_the_database_itself_refuses(personalised: list[int], database: TestDatabase) -> None:
+    with psycopg.connect(database.app_dsn, autocommit=True) as connection:
+        for statement in (
+            "UPDATE keys_sam SET state = 'bound'",
+            "UPDATE keys_sam SET state = 'ordered'",
+            "UPDATE keys_sam SET id = id + 77",
+            "UPDATE keys_sam SET serial = 'OTHER'",
+            "DELETE FROM keys_sam",
+            "UPDATE keys_samevent SET who = 'x'",
+            "DELETE FROM keys_samevent",
+        ):
+            with pytest.raises(psycopg.errors.IntegrityError):
+                connection.execute(statement.encode())
 
 
 def test_ten_thousand_standings_take_moments(django_database: TestDatabase) -> None:
