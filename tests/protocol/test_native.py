@@ -21,7 +21,7 @@ from onecard.protocol.proto.records_pb2 import Records
 AT_US = 1_772_337_600_000_000
 COLUMNS = ("op", "terminal_id", "terminal_seq", "card_no", "amount_fen", "occurred_at_us", "orig_terminal_id", "orig_seq")
 row = st.tuples(
-    st.sampled_from(list(Operation)).map(int),
+    st.sampled_from([op for op in Operation if op is not Operation.CHIP_PURCHASE]).map(int),  # its columns: tests/chip
     st.sampled_from([1, 2, 3]),
     st.integers(1, 2**63 - 1),
     st.integers(0, 2**63 - 1),

@@ -28,8 +28,8 @@ from onecard.protocol.iso8583.codec import Fields, encode, parse_request_general
 from onecard.protocol.iso8583.messages import IsoFormatError
 from onecard.protocol.mac import UnionPayMac
 from onecard.protocol.native import build_frame
-from onecard.protocol.proto.device_pb2 import DeviceFrame, Heartbeat, Hello, Submit
-from onecard.protocol.proto.records_pb2 import Answers, Records
+from onecard.protocol.proto.device_pb2 import ChipLoadRequest, DeviceFrame, Heartbeat, Hello, Submit
+from onecard.protocol.proto.records_pb2 import Answers, ChipDetails, ChipLoad, PayCodes, Records
 
 _TID, _MID, _TERMINAL = "00000001", "000000000000001", 1
 _MAC = UnionPayMac(b"\x11\x22\x33\x44\x55\x66\x77\x88")
@@ -112,6 +112,10 @@ class _Uplink:
 
     def submit_many(self, line_id: int, records: Records, *, count: int, done: ManyDone) -> Result | None:
         codes = [int(self._rng.choice(list(Result))) for _ in range(count)]
+        if records.HasField("chip") and [records.op[row] for row in records.chip.row] != [Operation.CHIP_PURCHASE] * len(
+            records.chip.row
+        ):
+            raise AssertionError("chip columns that name other records")
         zeros = [0] * count
         done(Answers(code=codes, balance_fen=zeros, transfer_id=zeros, conflict_field=zeros))
         return None
@@ -277,7 +281,31 @@ def _native_frames() -> list[DeviceFrame]:
             orig_seq=[0] * count,
         )
 
+    chips = records(3)
+    chips.op[1:] = [int(Operation.CHIP_PURCHASE)] * 2
+    chips.chip.MergeFrom(
+        ChipDetails(
+            row=[1, 2],
+            card_counter=[7, 65_535],
+            balance_before_fen=[5000, 2**32 - 1],
+            sam_terminal_no=[1, 2**48 - 1],
+            sam_seq=[1, 2],
+            transaction_type=[6, 9],
+            key_version=[1, 255],
+            algorithm=[0, 4],
+            tac=[0x11223344, 0],
+            gray=[False, True],
+        )
+    )
+    chips.pay_codes.MergeFrom(PayCodes(row=[0], code=[b"code"]))
+    load = ChipLoad(
+        step=ChipLoad.REQUEST, terminal_id=_TERMINAL, terminal_seq=9, card_no=1000010000000017, amount_fen=5000,
+        occurred_at_us=1_772_337_600_000_000, transaction_type=2, sam_terminal_no=1, old_balance_fen=100, online_counter=3,
+        key_version=1, algorithm=0, random=1, mac1=2,
+    )  # fmt: skip
     return [
+        DeviceFrame(submit=Submit(submit_id=2, records=chips)),
+        DeviceFrame(chip_load=ChipLoadRequest(submit_id=3, load=load)),
         DeviceFrame(submit=Submit(submit_id=1, records=records(1))),
         DeviceFrame(submit=Submit(submit_id=2**63, records=records(30))),
         DeviceFrame(heartbeat=Heartbeat(device_clock_us=1, backlog=2, oldest_unsent_us=3)),

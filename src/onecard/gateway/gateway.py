@@ -53,6 +53,7 @@ class Gateway:
         self._apps = AppServers(settings.apps, gateway=settings.name, counters=self.counters, tls_dir=settings.tls_dir)
         self.uplink = Uplink(self._apps, limits=settings.uplink, counters=self.counters, gateway=settings.name)
         self.services = Services(
+            name=settings.name,
             uplink=self.uplink,
             apps=self._apps,
             counters=self.counters,

@@ -44,6 +44,7 @@ class Counters:
         self.refused: Counter[str] = Counter()
         self.closed: Counter[str] = Counter()
         self.results: Counter[int] = Counter()
+        self.loads: Counter[int] = Counter()
         self.mac_wrong = 0
         self.app_failures = 0
         self.latency = Latency()
@@ -60,6 +61,7 @@ class Counters:
         yield _labelled("onecard_gateway_refused", "Connections refused before any business.", "reason", self.refused)
         yield _labelled("onecard_gateway_closed", "Lines closed by the gateway.", "reason", self.closed)
         yield _labelled("onecard_gateway_results", "Answers by result number.", "result", self.results)
+        yield _labelled("onecard_gateway_chip_loads", "Steps of chip loads by result number.", "result", self.loads)
         yield self._latency_family()
         for name, (text, value) in self.gauges.items():
             yield GaugeMetricFamily(f"onecard_gateway_{name}", text, value=value())

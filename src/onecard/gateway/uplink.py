@@ -15,7 +15,7 @@ from onecard.gateway.apps import AppBusyError, AppServers, AppUnavailableError
 from onecard.gateway.metrics import Counters
 from onecard.gateway.settings import UplinkLimits
 from onecard.kernel.codes import Result
-from onecard.protocol.native import constant_answers
+from onecard.protocol.native import append_records, constant_answers
 from onecard.protocol.proto.app_pb2 import PostBatch
 from onecard.protocol.proto.records_pb2 import Answers, Records
 
@@ -159,7 +159,7 @@ class Uplink:
         while self._groups and (not groups or count + self._groups[0].count <= size):
             group = self._groups.popleft()
             oldest = min(oldest, group.since)
-            batch.records.MergeFrom(group.records)
+            append_records(batch.records, group.records)
             batch.line_id.extend(repeat(group.line_id, group.count))
             count += group.count
             groups.append(group)

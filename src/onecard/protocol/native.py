@@ -4,6 +4,7 @@ Checks run over whole columns (`min`, `max`, `set`), never record by record: a t
 """
 
 from collections.abc import Sequence, Set
+from itertools import pairwise
 
 from google.protobuf.message import DecodeError
 
@@ -16,7 +17,8 @@ from onecard.protocol.proto.device_pb2 import (
     PlatformFrame,
     Welcome,
 )
-from onecard.protocol.proto.records_pb2 import Answers, Records
+from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, Records
+from onecard.protocol.purse.proofs import TransactionType
 
 PROTOCOL_VERSION = 1
 PREFIX_BYTES = 4
@@ -27,6 +29,8 @@ HEARTBEAT_SECONDS = 60
 _MIN_MOMENT_US = 946_684_800_000_000  # 2000-01-01
 _MAX_MOMENT_US = 4_102_444_800_000_000  # 2100-01-01
 _OPERATIONS = frozenset(int(operation) for operation in Operation)
+_CHIP_TYPES = frozenset((TransactionType.ED_PURCHASE, TransactionType.EP_PURCHASE, TransactionType.COMPOSITE))
+_TOP_2, _TOP_4, _TOP_6 = 1 << 16, 1 << 32, 1 << 48
 
 
 class NativeViolationError(ValueError):
@@ -99,7 +103,8 @@ def check_records(records: Records, terminals: Set[int]) -> int:
         raise NativeViolationError("columns of different length")
     if not terminals >= set(records.terminal_id):
         raise NativeViolationError("a terminal that is not of this line", Result.TERMINAL_NOT_ALLOWED)
-    if not set(records.op) <= _OPERATIONS:
+    operations = set(records.op)
+    if not operations <= _OPERATIONS:
         raise NativeViolationError("unknown operation")
     if min(records.terminal_seq) <= 0:
         raise NativeViolationError("terminal_seq below 1")
@@ -109,4 +114,85 @@ def check_records(records: Records, terminals: Set[int]) -> int:
         raise NativeViolationError("occurred_at_us out of range")
     if min(map(min, (records.card_no, records.orig_terminal_id, records.orig_seq))) < 0:
         raise NativeViolationError("negative number")
+    if Operation.CHIP_PURCHASE in operations or records.HasField("chip"):
+        _check_chip(records)
+    if records.HasField("pay_codes"):
+        _check_rows("pay_codes", records.pay_codes.row, len(records.pay_codes.code), count)
     return count
+
+
+def check_load(load: ChipLoad, terminals: Set[int]) -> None:
+    """Raises NativeViolationError naming the first field of a load that is wrong."""
+    if load.terminal_id not in terminals:
+        raise NativeViolationError("a terminal that is not of this line", Result.TERMINAL_NOT_ALLOWED)
+    if load.step not in (ChipLoad.REQUEST, ChipLoad.CONFIRM, ChipLoad.NOT_WRITTEN):
+        raise NativeViolationError("chip_load.step")
+    fields = (
+        ("terminal_seq", load.terminal_seq, 1, 1 << 63),
+        ("card_no", load.card_no, 0, 1 << 63),
+        ("amount_fen", load.amount_fen, 1, _TOP_4),
+        ("occurred_at_us", load.occurred_at_us, _MIN_MOMENT_US, _MAX_MOMENT_US + 1),
+        ("transaction_type", load.transaction_type, 1, 3),
+        ("sam_terminal_no", load.sam_terminal_no, 0, _TOP_6),
+        ("online_counter", load.online_counter, 0, _TOP_2),
+        ("key_version", load.key_version, 0, 256),
+        ("algorithm", load.algorithm, 0, 256),
+    )
+    for name, value, low, end in fields:
+        if not low <= value < end:
+            raise NativeViolationError(f"chip_load.{name} out of range")
+
+
+def _check_chip(records: Records) -> None:
+    """The chip columns, one after another: the rows first, because the others are read by them."""
+    chip = records.chip
+    rows = list(chip.row)
+    _check_rows("chip", rows, len(rows), len(records.op))
+    if rows != [row for row, op in enumerate(records.op) if op == Operation.CHIP_PURCHASE]:
+        raise NativeViolationError("chip.row is not the rows of the chip purchases")
+    columns = (
+        ("card_counter", chip.card_counter, _TOP_2),
+        ("balance_before_fen", chip.balance_before_fen, _TOP_4),
+        ("sam_terminal_no", chip.sam_terminal_no, _TOP_6),
+        ("sam_seq", chip.sam_seq, _TOP_4),
+        ("transaction_type", chip.transaction_type, 256),
+        ("key_version", chip.key_version, 256),
+        ("algorithm", chip.algorithm, 256),
+        ("tac", chip.tac, _TOP_4),
+        ("gray", chip.gray, 2),
+    )
+    for name, column, end in columns:
+        if len(column) != len(rows):
+            raise NativeViolationError(f"chip.{name}: {len(column)} entries for {len(rows)} records")
+        if max(column, default=0) >= end:
+            raise NativeViolationError(f"chip.{name} out of range")
+    if not set(chip.transaction_type) <= _CHIP_TYPES:
+        raise NativeViolationError("chip.transaction_type")
+    for row in rows:
+        if records.amount_fen[row] >= _TOP_4 or records.occurred_at_us[row] % 1_000_000:
+            raise NativeViolationError(f"record {row}: a chip purchase has an amount of 4 bytes and a time in whole seconds")
+
+
+def _check_rows(name: str, rows: Sequence[int], entries: int, count: int) -> None:
+    if len(rows) != entries:
+        raise NativeViolationError(f"{name}: {entries} entries for {len(rows)} rows")
+    if any(not 0 <= row < count for row in rows):
+        raise NativeViolationError(f"{name}.row out of range")
+    if any(one >= other for one, other in pairwise(rows)):
+        raise NativeViolationError(f"{name}.row does not rise")
+
+
+def append_records(batch: Records, more: Records) -> None:
+    """Appends records to a batch; the rows that the sparse columns name are moved by what the batch held before."""
+    start = len(batch.op)
+    chips, codes = (
+        len(batch.chip.row) if batch.HasField("chip") else 0,
+        len(batch.pay_codes.row) if batch.HasField("pay_codes") else 0,
+    )
+    batch.MergeFrom(more)
+    if not start:
+        return
+    if more.HasField("chip"):
+        batch.chip.row[chips:] = [row + start for row in more.chip.row]
+    if more.HasField("pay_codes"):
+        batch.pay_codes.row[codes:] = [row + start for row in more.pay_codes.row]

@@ -5,12 +5,13 @@ reversed or repeated), and `closed` after that.
 """
 
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from pathlib import Path
 
 from onecard.kernel.codes import Operation, Result
+from onecard.protocol.proto.records_pb2 import Records
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
@@ -19,6 +20,14 @@ CREATE TABLE IF NOT EXISTS record (
   PRIMARY KEY (terminal_id, terminal_seq)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS record_state ON record (terminal_id, state, terminal_seq) WHERE state < 2;
 CREATE TABLE IF NOT EXISTS setting (terminal_id INTEGER, name TEXT, value INTEGER, PRIMARY KEY (terminal_id, name)) WITHOUT ROWID;
+"""
+# Beside it, so that journals from before chips open as they are.
+_CHIP_SCHEMA = """
+CREATE TABLE IF NOT EXISTS chip (
+  terminal_id INTEGER, terminal_seq INTEGER, card_counter INTEGER NOT NULL, balance_before_fen INTEGER NOT NULL,
+  sam_terminal_no INTEGER NOT NULL, sam_seq INTEGER NOT NULL, transaction_type INTEGER NOT NULL, key_version INTEGER NOT NULL,
+  algorithm INTEGER NOT NULL, tac INTEGER NOT NULL, gray INTEGER NOT NULL,
+  PRIMARY KEY (terminal_id, terminal_seq)) WITHOUT ROWID;
 """
 _COLUMNS = "terminal_id, terminal_seq, op, card_no, amount_fen, occurred_at_us, orig_seq, state, code, balance_fen, transfer_id"
 
@@ -32,6 +41,21 @@ class State(IntEnum):
     """On line, no answer came: to be reversed before anything else."""
     CLOSED = 2
     """Answered, or reversed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipPart:
+    """The chip's side of a CHIP_PURCHASE, by the names of ChipDetails on the wire."""
+
+    card_counter: int
+    balance_before_fen: int
+    sam_terminal_no: int
+    sam_seq: int
+    transaction_type: int
+    key_version: int
+    algorithm: int
+    tac: int
+    gray: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,8 @@ class JournalRecord:
     code: int | None = None
     balance_fen: int = 0
     transfer_id: int = 0
+    chip: ChipPart | None = None
+    """Of a CHIP_PURCHASE."""
 
     @property
     def is_approved(self) -> bool:
@@ -62,7 +88,7 @@ class Journal:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + _CHIP_SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
@@ -86,10 +112,13 @@ class Journal:
 
     def store(self, records: Iterable[JournalRecord]) -> None:
         """Store before sending. Raises sqlite3.IntegrityError if a sequence number is used twice."""
-        rows = [_row(record) for record in records]
+        given = list(records)
+        rows = [_row(record) for record in given]
+        chips = [_chip_row(record, record.chip) for record in given if record.chip is not None]
         self._db.execute("BEGIN")
         try:
             self._db.executemany(f"INSERT INTO record ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)  # noqa: S608 - constants
+            self._db.executemany("INSERT INTO chip VALUES (?,?,?,?,?,?,?,?,?,?,?)", chips)
         except sqlite3.Error:
             self._db.execute("ROLLBACK")
             raise
@@ -113,36 +142,66 @@ class Journal:
 
     def trim(self, terminal_id: int, below_seq: int) -> None:
         """Forget closed records below a sequence number: they are the platform's now."""
-        self._db.execute(
-            "DELETE FROM record WHERE terminal_id = ? AND terminal_seq < ? AND state = ?",
-            (terminal_id, below_seq, int(State.CLOSED)),
-        )
+        closed = "SELECT terminal_seq FROM record WHERE terminal_id = ? AND terminal_seq < ? AND state = ?"
+        values = (terminal_id, terminal_id, below_seq, int(State.CLOSED))
+        self._db.execute("BEGIN")
+        for table in ("chip", "record"):
+            self._db.execute(f"DELETE FROM {table} WHERE terminal_id = ? AND terminal_seq IN ({closed})", values)  # noqa: S608
+        self._db.execute("COMMIT")
 
     def find(self, terminal_id: int, terminal_seq: int) -> JournalRecord | None:
         """One record."""
-        row = self._db.execute(
-            f"SELECT {_COLUMNS} FROM record WHERE terminal_id = ? AND terminal_seq = ?",  # noqa: S608 - constants
-            (terminal_id, terminal_seq),
-        ).fetchone()
-        return JournalRecord(*row) if row else None
+        found = self._read("terminal_seq = ?", terminal_id, terminal_seq)
+        return found[0] if found else None
 
     def waiting(self, terminal_id: int, state: State, *, op: Operation | None = None, limit: int = 1000) -> list[JournalRecord]:
         """Records in a state, oldest first."""
         assert state is not State.CLOSED
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM record WHERE terminal_id = ? AND state = ? AND (? OR op = ?)"  # noqa: S608 - constants
-            " ORDER BY terminal_seq LIMIT ?",
-            (terminal_id, int(state), op is None, int(op or 0), limit),
+        return self._read(
+            "state = ? AND (? OR op = ?) ORDER BY terminal_seq LIMIT ?", terminal_id, int(state), op is None, int(op or 0), limit
         )
-        return [JournalRecord(*row) for row in rows]
 
     def records(self, terminal_id: int, from_seq: int = 0, through_seq: int = 2**62) -> list[JournalRecord]:
         """All records of a terminal, for totals and audits."""
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM record WHERE terminal_id = ? AND terminal_seq BETWEEN ? AND ? ORDER BY terminal_seq",  # noqa: S608
-            (terminal_id, from_seq, through_seq),
-        )
-        return [JournalRecord(*row) for row in rows]
+        return self._read("terminal_seq BETWEEN ? AND ? ORDER BY terminal_seq", terminal_id, from_seq, through_seq)
+
+    def _read(self, where: str, terminal_id: int, *values: int) -> list[JournalRecord]:
+        query = f"SELECT {_COLUMNS} FROM record WHERE terminal_id = ? AND {where}"  # noqa: S608 - constants
+        records = [JournalRecord(*row) for row in self._db.execute(query, (terminal_id, *values))]
+        return [self._with_chip(record) if record.op == Operation.CHIP_PURCHASE else record for record in records]
+
+    def _with_chip(self, record: JournalRecord) -> JournalRecord:
+        query = f"SELECT {', '.join(_CHIP)} FROM chip WHERE terminal_id = ? AND terminal_seq = ?"  # noqa: S608 - constants
+        row = self._db.execute(query, (record.terminal_id, record.terminal_seq)).fetchone()
+        values = (*row[:-1], bool(row[-1])) if row else ()
+        return replace(record, chip=ChipPart(*values)) if row else record
+
+
+_CHIP = tuple(field.name for field in fields(ChipPart))
+
+
+def _chip_row(record: JournalRecord, chip: ChipPart) -> tuple[int, ...]:
+    return (record.terminal_id, record.terminal_seq, *(int(getattr(chip, name)) for name in _CHIP))
+
+
+def build_records(records: Sequence[JournalRecord]) -> Records:
+    """Stored records as they go up, the chip columns with those that have some."""
+    built = Records(
+        op=[record.op for record in records],
+        terminal_id=[record.terminal_id for record in records],
+        terminal_seq=[record.terminal_seq for record in records],
+        card_no=[record.card_no for record in records],
+        amount_fen=[record.amount_fen for record in records],
+        occurred_at_us=[record.occurred_at_us for record in records],
+        orig_terminal_id=[0] * len(records),
+        orig_seq=[record.orig_seq for record in records],
+    )
+    chips = [(row, record.chip) for row, record in enumerate(records) if record.chip is not None]
+    if chips:
+        built.chip.row.extend(row for row, _ in chips)
+        for name in _CHIP:
+            getattr(built.chip, name).extend(getattr(chip, name) for _, chip in chips)
+    return built
 
 
 def _row(record: JournalRecord) -> tuple[int | None, ...]:

@@ -7,7 +7,9 @@ its records in a journal and submits them again with the same sequence numbers.
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from onecard.kernel.clock import Clock, SystemClock, to_epoch_us
 from onecard.protocol.framing import FrameError
@@ -19,8 +21,17 @@ from onecard.protocol.native import (
     frame_buffer,
     parse_platform_frame,
 )
-from onecard.protocol.proto.device_pb2 import Closing, DeviceFrame, Heartbeat, Hello, PlatformFrame, Submit, Welcome
-from onecard.protocol.proto.records_pb2 import Answers, Records
+from onecard.protocol.proto.device_pb2 import (
+    ChipLoadRequest,
+    Closing,
+    DeviceFrame,
+    Heartbeat,
+    Hello,
+    PlatformFrame,
+    Submit,
+    Welcome,
+)
+from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, ChipLoadAnswer, Records
 from onecard.terminal.errors import LineDown, LineRefused
 from onecard.terminal.tls import CONNECT_S, Backoff, Identity, close_line, open_line
 
@@ -42,7 +53,8 @@ class _Line:
     writer: asyncio.StreamWriter
     welcome: Welcome
     window: asyncio.Semaphore
-    waiting: dict[int, asyncio.Future[Answers]] = field(default_factory=dict)
+    waiting: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
+    """By submit id: the answers of a Submit, or the answer to a step of a load."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -97,6 +109,18 @@ class NativeClient:
 
     async def submit(self, records: Records) -> Answers:
         """Send up to 1000 records, wait for their answers. Opens the line if it is down. Raises LineDown, LineRefused."""
+        answers = await self._ask(lambda submit_id: DeviceFrame(submit=Submit(submit_id=submit_id, records=records)))
+        assert isinstance(answers, Answers)
+        return answers
+
+    async def load_chip(self, load: ChipLoad) -> ChipLoadAnswer:
+        """One step of a load. Any step may be sent again, under the same sequence number. Raises LineDown, LineRefused."""
+        answer = await self._ask(lambda submit_id: DeviceFrame(chip_load=ChipLoadRequest(submit_id=submit_id, load=load)))
+        assert isinstance(answer, ChipLoadAnswer)
+        return answer
+
+    async def _ask(self, build: Callable[[int], DeviceFrame]) -> Answers | ChipLoadAnswer:
+        """Send a frame within the window and wait for its answer."""
         await self.connect()
         line = self._line
         if line is None:
@@ -106,10 +130,10 @@ class NativeClient:
                 raise self._refused or _down("the line broke")
             self._last_submit += 1
             submit_id = self._last_submit
-            answer: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+            answer: asyncio.Future[Answers | ChipLoadAnswer] = asyncio.get_running_loop().create_future()
             line.waiting[submit_id] = answer
             try:
-                line.writer.write(build_frame(DeviceFrame(submit=Submit(submit_id=submit_id, records=records))))
+                line.writer.write(build_frame(build(submit_id)))
                 async with asyncio.timeout(self._answer_s):
                     await line.writer.drain()
                     return await answer
@@ -228,10 +252,17 @@ async def _exactly(reader: asyncio.StreamReader, size: int) -> bytes:
 
 
 def _deliver(line: _Line, frame: PlatformFrame) -> None:
-    if frame.WhichOneof("body") == "answer":
-        answer = line.waiting.get(frame.answer.submit_id)
-        if answer is not None and not answer.done():
-            answer.set_result(frame.answer.answers)
+    content: Answers | ChipLoadAnswer
+    match frame.WhichOneof("body"):
+        case "answer":
+            submit_id, content = frame.answer.submit_id, frame.answer.answers
+        case "chip_load":
+            submit_id, content = frame.chip_load.submit_id, frame.chip_load.answer
+        case _:
+            return
+    answer = line.waiting.get(submit_id)
+    if answer is not None and not answer.done():
+        answer.set_result(content)
 
 
 def _down(why: str) -> LineDown:

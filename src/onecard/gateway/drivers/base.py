@@ -78,6 +78,8 @@ class Services:
     clock: Clock
     limits: LineLimits
     spawn: "Spawn"
+    name: str = ""
+    """The gateway's own, told to the application server."""
     heard: dict[int, float] = field(default_factory=dict)
     """Loop time at which a terminal was last heard of."""
 

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 from onecard.gateway.admission import AdmittedLine
+from onecard.gateway.apps import AppBusyError, AppUnavailableError
 from onecard.gateway.drivers.base import Services, Wire
 from onecard.kernel.codes import Result
 from onecard.protocol.framing import FrameError
@@ -13,16 +14,28 @@ from onecard.protocol.native import (
     NativeViolationError,
     build_frame,
     build_welcome,
+    check_load,
     check_records,
     constant_answers,
     frame_buffer,
     parse_device_frame,
 )
-from onecard.protocol.proto.device_pb2 import HeartbeatAnswer, Hello, PlatformFrame, Submit, SubmitAnswer
-from onecard.protocol.proto.records_pb2 import Answers
+from onecard.protocol.proto.app_pb2 import LoadChipCall
+from onecard.protocol.proto.device_pb2 import (
+    ChipLoadReply,
+    ChipLoadRequest,
+    HeartbeatAnswer,
+    Hello,
+    PlatformFrame,
+    Submit,
+    SubmitAnswer,
+)
+from onecard.protocol.proto.records_pb2 import Answers, ChipLoadAnswer
 
 WINDOW = 8
-"""Submits a device may have unanswered."""
+"""Submits and loads a device may have unanswered."""
+LOAD_S = 8.0
+"""A step of a load is answered UNAVAILABLE after this; shorter than a terminal's own patience."""
 _IDLE_S = 2.5 * HEARTBEAT_SECONDS
 
 
@@ -85,6 +98,8 @@ class NativeSession:
         body = frame.WhichOneof("body")
         if body == "submit" and self._greeted:
             self._submit(frame.submit)
+        elif body == "chip_load" and self._greeted:
+            self._load(frame.chip_load)
         elif body == "heartbeat" and self._greeted:
             now_us = self._services.now_us()
             self._wire.send(build_frame(PlatformFrame(heartbeat=HeartbeatAnswer(platform_clock_us=now_us))))
@@ -113,6 +128,39 @@ class NativeSession:
         refusal = self._services.uplink.submit_many(self._line.line_id, records, count=count, done=done)
         if refusal is not None:
             done(constant_answers(count, refusal))
+
+    def _load(self, request: ChipLoadRequest) -> None:
+        """A load goes up at once and by itself: loads are rare, and a holder waits with the card in the reader."""
+        submit_id = request.submit_id
+        if submit_id == 0 or submit_id in self._open:
+            raise NativeViolationError("submit_id is zero or not answered yet")
+        check_load(request.load, self._line.terminal_ids)
+        self._hear({request.load.terminal_id})
+        self._open.add(submit_id)
+        call = LoadChipCall(gateway=self._services.name, line_id=self._line.line_id, load=request.load)
+        self._services.spawn(self._load_step(submit_id, call, self._loop.time()))
+
+    async def _load_step(self, submit_id: int, call: LoadChipCall, since: float) -> None:
+        answer = ChipLoadAnswer(code=Result.UNAVAILABLE)
+        try:
+            if not self._services.uplink.halted:
+                answer = await self._services.apps.load_chip(call, deadline_s=LOAD_S)
+        except AppBusyError:
+            answer = ChipLoadAnswer(code=Result.BUSY)
+        except AppUnavailableError:
+            pass
+        finally:
+            self._loaded(submit_id, since, answer)
+
+    def _loaded(self, submit_id: int, since: float, answer: ChipLoadAnswer) -> None:
+        self._services.counters.loads[answer.code] += 1
+        self._services.counters.latency.observe(self._loop.time() - since)
+        self._open.discard(submit_id)
+        if self._closed:
+            return
+        self._wire.send(build_frame(PlatformFrame(chip_load=ChipLoadReply(submit_id=submit_id, answer=answer))))
+        if self._held:
+            self._drain()
 
     def _answered(self, submit_id: int, since: float, answers: Answers) -> None:
         codes = answers.code
