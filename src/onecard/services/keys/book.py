@@ -1,4 +1,4 @@
-"""The key tree in memory: which key a card's record names, and by which path. Read again whenever the database's stamp has moved."""
+"""The key tree in memory: which key a card's record names, and by which path. Read again when the database's stamp has moved."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from onecard.services.keys.uses import KeyAlgorithm, KeyUse, Level
 
 STAMP = "SELECT tree_stamp FROM keys_vaultheader"
 _SETS = "SELECT id, code, levels, algorithm FROM keys_keyset"
-_KEYS = """SELECT id, key_set_id, use, algorithm, level, owner, version, exportable, index, state, retiring_until, parent_id, factor,
-                  blob, object_id, public FROM keys_key WHERE state <> 'destroyed' ORDER BY id"""
+_KEYS = """SELECT id, key_set_id, use, algorithm, level, owner, version, exportable, index, state, retiring_until, parent_id,
+                  factor, blob, object_id, public FROM keys_key WHERE state <> 'destroyed' ORDER BY id"""
 
 
 @dataclass(frozen=True, slots=True)

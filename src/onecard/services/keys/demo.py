@@ -1,4 +1,4 @@
-"""The vault of a demonstration city: a random passphrase beside the data, and one active key of each use. Never for real cards."""
+"""The vault of a demonstration city: a random passphrase beside the data, one active key of each use. Never for real cards."""
 
 from onecard.datacenter.home import Home
 from onecard.services.actors import Actor
@@ -31,7 +31,7 @@ def init_demo(home: Home, *, kdf: KdfParameters | None = None) -> None:
 
 
 def demo_maker_key(home: Home, algorithm: KeyAlgorithm | int) -> bytes:
-    """The transport key that the maker of the demonstration's blank cards and modules put into them; it is his, not the platform's."""
+    """The transport key that the maker of the demonstration's blank cards and modules put into them; it is the maker's own."""
     digits = home.secret(f"{_MAKER_SECRET}-{KeyAlgorithm(algorithm).name.lower()}")
     # The home makes random text; the key is its digest, so that any such text gives 16 bytes.
     from hashlib import sha256

@@ -22,13 +22,13 @@ class VaultLocked(Unavailable):
     code: ClassVar[str] = "KEYS.VAULT_LOCKED"
 
 
-class KeeperFault(OneCardError):
+class KeeperFault(OneCardError):  # noqa: N818 - named for what happened
     """An operation failed inside a keeper. Carries the kind of error and its place only: messages and frames can hold keys."""
 
     code: ClassVar[str] = "KEYS.KEEPER_FAULT"
 
 
-class KeyNotExportable(OneCardError):
+class KeyNotExportable(OneCardError):  # noqa: N818 - named for what happened
     """The key is made to stay inside its keeper."""
 
     code: ClassVar[str] = "KEYS.NOT_EXPORTABLE"

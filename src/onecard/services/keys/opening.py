@@ -80,7 +80,7 @@ def change_passphrase(
 ) -> None:
     """Wrap the data key under another passphrase; no key is touched. `old` is found like for opening where it is not given.
 
-    Put the new one where the old one was found before a process starts again. Raises VaultLocked for a wrong old one, InvalidInput.
+    Put the new one where the old one was found before a process starts again. Raises VaultLocked (wrong old one), InvalidInput.
     """
     actor.require("keys.passphrase")
     value = parse_passphrase(new)

@@ -53,7 +53,7 @@ class PersoKeys:
     def key_command(
         self, header: bytes, plain_prefix: bytes, use: KeyUse | str, *, challenge: bytes, under: KeyUse | str, initial: bool
     ) -> bytes:
-        """The whole command that loads the key of `use`: header | Lc | ciphered body | MAC. Raises KeyMissing, KeyNotExportable."""
+        """The command that loads the key of `use`: header | Lc | ciphered body | MAC. Raises KeyMissing, KeyNotExportable."""
         key, loaded = self._choose(use, initial=False)
         over, path = self._choose(under, initial=initial)
         command = self._vault.keeper.key_command(header, plain_prefix, loaded=loaded, under=path, challenge=challenge)

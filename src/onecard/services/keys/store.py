@@ -1,7 +1,7 @@
-"""The vault's own connection to the database: the tree as it is committed, and the log of uses, whatever the caller's transaction does.
+"""The vault's own connection to the database: the tree as committed, and the log of uses whatever the caller's transaction does.
 
-A use is written down although the caller rolls back: what the key has made is out of our hands by then. So the log is never part of
-the caller's transaction, and a use that cannot be written down gives no result.
+A use is written down although the caller rolls back: what the key has made is out of our hands by then. So the log is never
+part of the caller's transaction, and a use that cannot be written down gives no result.
 """
 
 import os

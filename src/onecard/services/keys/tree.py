@@ -33,7 +33,7 @@ def add_version(
     make: Callable[[Slot], Stored],
     now: datetime,
 ) -> Key:
-    """The next version of a key (or the one named), pending. Raises InvalidInput, NotFound, RuleViolated (K1: taken, or the 256th)."""
+    """The next version of a key (or the one named), pending. Raises InvalidInput, NotFound, RuleViolated (K1: taken, the 256th)."""
     if algorithm not in algorithms_of(use):
         raise InvalidInput(f"{use} 密钥不用算法 {algorithm.name}", f"a key for {use} has another algorithm than {algorithm.name}")
     if (level is Level.ROOT) != (owner == 0):
@@ -89,7 +89,7 @@ def add_derived(parent_id: int, level: Level, owner: int, *, kcv: Callable[[Key,
 
 
 def activate(key_id: int, *, overlap: timedelta, now: datetime) -> Key:
-    """The version that new cards get from now on; the one before is accepted for the overlap. Raises NotFound, RuleViolated (K1)."""
+    """The version that new cards get from now on; the one before is accepted for the overlap. Raises NotFound, RuleViolated."""
     if overlap < timedelta(0):
         raise InvalidInput("过渡期不能为负", "an overlap is not negative")
     with transaction.atomic():
@@ -119,7 +119,7 @@ def retire(key_id: int, *, now: datetime) -> Key:
 
 
 def destroy(key_id: int, *, now: datetime) -> Key:
-    """Its bytes go, and every key derived from it with them. Raises NotFound, RuleViolated (K1: an active key is replaced first)."""
+    """Its bytes go, and every key derived from it. Raises NotFound, RuleViolated (K1: an active key is replaced first)."""
     with transaction.atomic():
         key = _locked(key_id)
         if key.state in (KeyState.ACTIVE, KeyState.DESTROYED):

@@ -34,8 +34,8 @@ class TacVerdict(IntEnum):
 class TacBatch:
     """Records whose TACs are to be verified, in columns of one length.
 
-    `data` is `Purchase.tac_data()` or `Load.tac_data()`, `tac` its 4 bytes as a big-endian number, `sam_no` the terminal number in
-    the record, 0 where it is unknown.
+    `data` is `Purchase.tac_data()` or `Load.tac_data()`, `tac` its 4 bytes as a big-endian number, `sam_no` the terminal
+    number in the record, 0 where it is unknown.
     """
 
     operator_id: Sequence[int]

@@ -1,4 +1,4 @@
-"""What keys are for (`KeyUse`), what they are made of (`KeyAlgorithm`), where they stand in the tree (`Level`), and which do what."""
+"""What keys are for (`KeyUse`), what they are made of (`KeyAlgorithm`), where they stand in the tree (`Level`)."""
 
 from enum import IntEnum, StrEnum, unique
 
@@ -30,7 +30,7 @@ class KeyUse(StrEnum):
 
 @unique
 class KeyAlgorithm(IntEnum):
-    """The algorithm of a key in the vault: those of the cards under the numbers cards use, and what only the platform signs with."""
+    """The algorithm of a key in the vault: the cards' under the numbers that cards use, and what only the platform signs with."""
 
     DES3 = Algorithm.DES3
     SM4 = Algorithm.SM4

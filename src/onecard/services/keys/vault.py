@@ -1,7 +1,7 @@
-"""The one vault (K4): finds the key in the tree, has its keeper work, and writes every use down. Application code never holds a key.
+"""The one vault (K4): finds the key in the tree, has its keeper work, writes every use down. Application code never holds a key.
 
-`open_vault()` of `api.py` gives the process's own. Reading the tree and the log go over a connection of the vault's own (`store.py`):
-what counts is what is committed. Proofs of chips are in `vault_proofs.py`, changes of the tree in `vault_tree.py`.
+`open_vault()` of `api.py` gives the process's own. Reading the tree and the log go over a connection of the vault's own
+(`store.py`): what counts is what is committed. Proofs of chips are in `vault_proofs.py`, changes of the tree in `vault_tree.py`.
 """
 
 from collections.abc import Sequence

@@ -2,44 +2,29 @@
 
 import hmac
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import compress
 from operator import not_
 
 from onecard.kernel.errors import InvalidInput
-from onecard.protocol.purse.ciphers import Algorithm
 from onecard.protocol.purse.diversify import card_factor
 from onecard.protocol.purse.proofs import Load
-from onecard.services.keys.book import Book, Family
+from onecard.services.keys.columns import CARD_ALGORITHMS, verify_columns
 from onecard.services.keys.perso import Chosen, missing
 from onecard.services.keys.types import CardRef, TacBatch, TacVerdict
-from onecard.services.keys.uses import KeyAlgorithm, KeyUse
+from onecard.services.keys.uses import KeyUse
 from onecard.services.keys.vault_base import VaultBase
 
 _LOAD_SEED_TAIL = b"\x80\x00"
-_CARD_ALGORITHMS = {int(algorithm): KeyAlgorithm(algorithm) for algorithm in Algorithm}
 
 
 class Proofs(VaultBase):
     """Verifies what chips prove, and proves the host to chips."""
 
     def verify_tacs(self, batch: TacBatch) -> list[TacVerdict]:
-        """A verdict for each record, in their order. Versions in force are accepted: the active one and those in their overlap."""
-        verdicts = [TacVerdict.NO_KEY] * len(batch)
-        used: dict[int, int] = {}
+        """A verdict for each record, in their order. Accepted are versions in force: the active one and those in their overlap."""
         book, family = self._current()
-        for place, rows in _groups(batch).items():
-            found = self._find_tac_key(book, family, *place)
-            if found is None:
-                continue
-            entry, path = found
-            whole = len(rows) == len(batch)
-            columns = (batch.card_no, batch.data, batch.tac)
-            card_no, data, tac = columns if whole else ([column[row] for row in rows] for column in columns)
-            right = self.keeper.verify_tacs(path, card_no, data, tac)  # type: ignore[arg-type]
-            used[entry.key_id] = used.get(entry.key_id, 0) + len(rows)
-            for row, ok in zip(rows, right, strict=True):
-                verdicts[row] = TacVerdict.OK if ok else TacVerdict.WRONG
+        verdicts, used = verify_columns(self.keeper, book, family, batch, now=self.clock.now())
         self._note_batch(batch, verdicts, used)
         return verdicts
 
@@ -92,14 +77,8 @@ class Proofs(VaultBase):
             keys=used, count=len(batch), failed=failed, sams=sams, sams_failed=wrong,
         )  # fmt: skip
 
-    def _find_tac_key(self, book: Book, family: Family, operator_id: int, version: int, algorithm: int) -> Chosen | None:
-        cipher = _CARD_ALGORITHMS.get(algorithm)
-        if cipher is None or not 1 <= operator_id <= 99_999_999:
-            return None
-        return book.accepted(family, KeyUse.TAC, cipher, version, operator_id=operator_id, unit_id=0, now=self.clock.now())
-
     def _accepted_card_key(self, use: KeyUse, card: CardRef, version: int, algorithm: int) -> Chosen:
-        cipher = _CARD_ALGORITHMS.get(algorithm)
+        cipher = CARD_ALGORITHMS.get(algorithm)
         if cipher is None:
             raise missing(use, f" (algorithm {algorithm:02X})")
         check_card(card)
@@ -110,18 +89,6 @@ class Proofs(VaultBase):
         if found is None:
             raise missing(use, f" (v{version} {cipher.name})")
         return found[0], found[1].leaf(card_factor(card.card_no))
-
-
-def _groups(batch: TacBatch) -> dict[tuple[int, int, int], Sequence[int]]:
-    """The records of each (operator, version, algorithm)."""
-    places = zip(batch.operator_id, batch.key_version, batch.algorithm, strict=True)
-    distinct = set(places)
-    if len(distinct) <= 1:
-        return {place: range(len(batch)) for place in distinct}
-    groups: dict[tuple[int, int, int], list[int]] = {place: [] for place in distinct}
-    for row, place in enumerate(zip(batch.operator_id, batch.key_version, batch.algorithm, strict=True)):
-        groups[place].append(row)
-    return dict(groups)
 
 
 def check_card(card: CardRef) -> None:

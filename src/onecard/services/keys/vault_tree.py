@@ -1,7 +1,7 @@
-"""The vault's work on the tree: new versions, activation, retirement, destruction, export. Each needs a permission and is written down.
+"""The vault's work on the tree: new versions, activation, retirement, destruction, export; permitted, and written down.
 
-Activation, retirement, destruction and export are called through dual control (`custody/requests.py`), which alone makes actors that
-carry their permissions.
+Activation, retirement, destruction and export are called through dual control (`custody/requests.py`), which alone makes
+actors that carry their permissions.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ class TreeWork(VaultBase):
         index: int = 1,
         exportable: bool | None = None,
     ) -> KeyStatus:
-        """The next version of a key, made inside the keeper, pending. Only exportable keys can go into a module or be exported."""
+        """The next version of a key, made inside the keeper, pending. Only an exportable one can go into a module or be exported."""
         actor.require("keys.rotate", owner if level is Level.OPERATOR else None)
         return self._add(
             KeyUse(use), KeyAlgorithm(algorithm), level=level, owner=owner, version=version, index=index,
@@ -69,7 +69,7 @@ class TreeWork(VaultBase):
         index: int = 1,
         exportable: bool | None = None,
     ) -> KeyStatus:
-        """The next version of a key, put together inside the keeper (K2), pending. Raises InvalidInput where components do not fit."""
+        """The next version, put together inside the keeper (K2), pending. Raises InvalidInput where components do not fit."""
         actor.require("keys.import", owner if level is Level.OPERATOR else None)
         return self._add(
             KeyUse(use), KeyAlgorithm(algorithm), level=level, owner=owner, version=version, index=index, exportable=exportable,
@@ -92,7 +92,7 @@ class TreeWork(VaultBase):
         return use in SAM_USES and self.keeper.name == "software"
 
     def derive_level(self, parent_id: int, level: Level, owner: int, *, actor: Actor) -> KeyStatus:
-        """A row of its own for an operator's or unit's key below another (K1): its check value, and a state of its own. Pending."""
+        """A row of its own for an operator's or unit's key below another (K1), with check value and state of its own. Pending."""
         actor.require("keys.rotate", owner if level is Level.OPERATOR else None)
         key = tree.add_derived(parent_id, level, owner, kcv=self._derived_kcv, now=self.clock.now())
         self.note("key.derived", subject=_named(key), keys={key.pk: 0, parent_id: 1}, count=1, actor=actor)
@@ -112,7 +112,7 @@ class TreeWork(VaultBase):
         return self.get_key(key_id)
 
     def retire(self, key_id: int, *, actor: Actor) -> KeyStatus:
-        """The key is accepted no longer, from now on. Undone by `activate` of another version only. Called through dual control."""
+        """The key is accepted no longer, from now on, and never again. Called through dual control."""
         actor.require("keys.activate")
         key = tree.retire(key_id, now=self.clock.now())
         self.note("key.retire", subject=_named(key), keys={key.pk: 0}, count=1, actor=actor)
@@ -130,7 +130,7 @@ class TreeWork(VaultBase):
         return self.get_key(key_id)
 
     def export(self, key_id: int, *, zone_key_id: int, actor: Actor) -> Exported:
-        """A key under an active zone key (use `export`). Called through dual control (K2). Raises KeyMissing, KeyNotExportable."""
+        """A key under an active zone key (use `export`). Called through dual control. Raises KeyMissing, KeyNotExportable."""
         actor.require("keys.export")
         book, _ = self._current()
         target, zone = book.entries.get(key_id), book.entries.get(zone_key_id)

@@ -1,4 +1,4 @@
-"""What a keeper is: it makes keys, holds their bytes and works with them. Callers hold handles; what comes back never is a clear key.
+"""What a keeper is: it makes keys, holds their bytes and works with them. Callers hold handles; no clear key comes back.
 
 The one exception is `open_component`, which shows one custodian the own component (K2).
 """
@@ -44,7 +44,7 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class KeyPath:
-    """A handle and the factors below it, the highest level's first. `is_leaf`: the key of one card or module, with none below it."""
+    """A handle and the factors below it, the highest level's first. `is_leaf`: one card's or module's, with no key below."""
 
     handle: Handle
     factors: tuple[bytes, ...] = ()

@@ -1,4 +1,4 @@
-"""Envelope encryption: AES-256-GCM under a data key, which itself is wrapped under a master key that Argon2id makes of a passphrase."""
+"""Envelope encryption: AES-256-GCM under a data key, wrapped under a master key that Argon2id makes of a passphrase."""
 
 import secrets
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """The PKCS#11 keeper (K4): roots are sensitive, non-extractable objects of a token, and keys are diversified inside it.
 
-What leaves the token is a card's own key, into this process's memory and no further (docs/adr/0060). Keys that somebody else holds
-too (transport, zone) and components of a ceremony are sealed under an AES key of the token's.
+What leaves the token is a card's own key, into this process's memory and no further (docs/adr/0060). Keys that somebody else
+holds too (transport, zone) and components of a ceremony are sealed under an AES key of the token's.
 """
 
 import hashlib

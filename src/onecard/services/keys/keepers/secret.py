@@ -1,4 +1,4 @@
-"""Key bytes that do not show: `KeyBytes` hides or refuses in every way text is usually made of a value, `guarded` keeps frames in.
+"""Key bytes that do not show: `KeyBytes` hides or refuses wherever text is usually made of a value, `guarded` keeps frames in.
 
 Python cannot wipe memory and a debugger sees everything; this is against the usual ways out: logs, tracebacks, reprs, pickles.
 """
@@ -16,7 +16,7 @@ S = TypeVar("S")
 
 
 class KeyBytes(bytes):
-    """Bytes of a key. Ciphers take them as bytes; parts of them hide too; they are not printed, formatted, pickled or put into hex."""
+    """Bytes of a key. Ciphers take them as bytes, parts of them hide too; never printed, formatted, pickled or put into hex."""
 
     __slots__ = ()
 

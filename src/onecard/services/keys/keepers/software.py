@@ -1,4 +1,4 @@
-"""The software keeper: keys are AES-256-GCM blobs in the database under a data key that is in memory while the vault is open (K4)."""
+"""The software keeper: keys are AES-256-GCM blobs in the database; their data key is in memory while the vault is open (K4)."""
 
 import secrets
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The token behind the PKCS#11 keeper: which module and token, where its PIN comes from, sessions, and what its objects look like.
+"""The token behind the PKCS#11 keeper: which module and token, where the PIN comes from, what its objects look like.
 
     ONECARD_PKCS11_MODULE     path of the module (libsofthsm2.so, the maker's library)
     ONECARD_PKCS11_TOKEN      label of the token
@@ -90,7 +90,7 @@ class _StringData(ctypes.Structure):
 
 
 def derive_below(parent: Any, block: bytes, *, exportable: bool) -> Any:
-    """The key E(parent, block) as an object of the session: CKM_DES3_ECB_ENCRYPT_DATA, so that it never is outside of the token."""
+    """The key E(parent, block) as an object of the session (CKM_DES3_ECB_ENCRYPT_DATA): it never is outside of the token."""
     pkcs11 = load()
     held = ctypes.create_string_buffer(block, len(block))
     # python-pkcs11 knows this parameter for AES only and passes the bytes of any other on as they are.

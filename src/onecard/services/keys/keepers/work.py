@@ -1,4 +1,4 @@
-"""What both keepers do with the key of a card once they hold it: MACs, TACs, commands. Where it comes from is theirs (`_key`, `_block`).
+"""What both keepers do with the key of a card once they hold it: MACs, TACs, commands. Getting it is theirs (`_key`, `_block`).
 
 Keys of cards live in this process's memory for the moment of their use, whichever keeper it is (docs/adr/0060).
 """

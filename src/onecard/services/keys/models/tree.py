@@ -1,7 +1,7 @@
 """The key tree (K1) as rows: what each key is for, which version is in force, and its bytes only as the keeper sealed them.
 
-What the database holds by itself (here and in `sql/tree.sql`): one active version of a key, the order of states, that a destroyed key
-has no bytes left, that nothing a sealed blob is bound to ever changes, and one vault a database.
+What the database holds by itself (here and in `sql/tree.sql`): one active version of a key, the order of states, that a
+destroyed key has no bytes left, that nothing a sealed blob is bound to ever changes, and one vault a database.
 """
 
 from django.db import models

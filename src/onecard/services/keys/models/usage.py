@@ -1,7 +1,7 @@
-"""Every use of a key, as a chain of hashes (K3), what each key and each security module was used for, and alarms on unusual rates.
+"""Every use of a key as a chain of hashes (K3), counters of keys and security modules, and alarms on unusual rates.
 
-`sql/usage.sql` makes the chain: sequence, previous hash and hash are the trigger's, under the lock of the head's row, so that concurrent
-processes make one chain and nobody writes a link by hand.
+`sql/usage.sql` makes the chain: sequence, previous hash and hash are the trigger's, under the lock of the head's row, so that
+concurrent processes make one chain and nobody writes a link by hand.
 """
 
 from django.db import models
