@@ -53,6 +53,13 @@ def expire_units() -> None:
     api.expire_units()
 
 
+def resume_loads() -> None:
+    """Bulk loads that a killed process left (C6)."""
+    from onecard.services.people import api
+
+    api.resume_loads()
+
+
 def make_partitions() -> None:
     """Have the journal's next months ready."""
     from django.db import connection
@@ -82,6 +89,7 @@ TICKS = (
     Tick(resume_settlement, timedelta(minutes=1)),
     Tick(expire_holds, timedelta(seconds=20)),
     Tick(expire_units, timedelta(seconds=2)),
+    Tick(resume_loads, timedelta(minutes=1)),
     Tick(make_partitions, timedelta(hours=6)),
     Tick(make_checkpoints, timedelta(minutes=5)),
 )

@@ -20,7 +20,15 @@ from onecard.services.people.holders import (
     register_holder,
 )
 from onecard.services.people.identity import DocumentType, document_type_of
-from onecard.services.people.loads.jobs import Job, job_progress, recent_jobs, resume_loads, start_load
+from onecard.services.people.loads.jobs import (
+    Job,
+    create_job,
+    job_progress,
+    recent_jobs,
+    resume_loads,
+    start_load,
+    unfinished_jobs,
+)
 from onecard.services.people.loads.options import LoadOptions
 from onecard.services.people.loads.report import Problem, problems_of, write_report
 from onecard.services.people.loads.run import run_load
@@ -49,6 +57,7 @@ __all__ = [
     "create_department",
     "create_holder",
     "create_holders",
+    "create_job",
     "document_type_of",
     "find_by_document",
     "find_by_staff_no",
@@ -66,5 +75,6 @@ __all__ = [
     "set_cap",
     "set_photo",
     "start_load",
+    "unfinished_jobs",
     "write_report",
 ]

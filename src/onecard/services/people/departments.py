@@ -1,6 +1,6 @@
 """The departments of a unit: making, renaming, moving, removing, and reading a path of names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import connection
 
@@ -11,7 +11,6 @@ from onecard.services.people.errors import build_refusals
 from onecard.services.people.models import Department, Holder
 
 SEPARATOR = "/"
-MAX_DEPTH = 10
 
 
 def create_department(unit_id: int, name: str, *, actor: Actor, parent_id: int | None = None, code: str = "") -> Department:
@@ -63,17 +62,19 @@ def paths_of(unit_ids: Iterable[int]) -> dict[tuple[int, str], int]:
     return found
 
 
-def ensure_path(unit_id: int, path: str) -> int:
-    """The id of the department at a path, made with all that is missing above it. In the caller's transaction."""
-    parent: int | None = None
-    names = [name.strip() for name in path.split(SEPARATOR)]
-    if not 1 <= len(names) <= MAX_DEPTH or not all(names):
-        raise InvalidInput(f"部门路径无效：{path}", f"not a path of departments: {path}")
-    for name in names:
+def ensure_paths(unit_ids: Sequence[int], paths: Sequence[str]) -> list[int]:
+    """The ids of the departments at these paths, made with all that is missing above them. In the caller's transaction."""
+    known: dict[tuple[int, str], int] = {}
+    return [_ensure(unit_id, path, known) for unit_id, path in zip(unit_ids, paths, strict=True)]
+
+
+def _ensure(unit_id: int, path: str, known: dict[tuple[int, str], int]) -> int:
+    if (unit_id, path) not in known:
+        above, _, name = path.rpartition(SEPARATOR)
+        parent = _ensure(unit_id, above, known) if above else None
         made, _ = Department.objects.get_or_create(unit_id=unit_id, parent_id=parent, name=name)
-        parent = made.pk
-    assert parent is not None
-    return parent
+        known[unit_id, path] = made.pk
+    return known[unit_id, path]
 
 
 def operator_of_unit(unit_id: int) -> int:

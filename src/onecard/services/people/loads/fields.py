@@ -37,6 +37,8 @@ FIELDS: Mapping[str, tuple[Text, tuple[str, ...]]] = {
 }
 _BY_HEADER = {header.casefold(): name for name, (text, others) in FIELDS.items() for header in (name, text.zh, text.en, *others)}
 MAX_COLUMNS = 100
+MAX_DEPARTMENT_DEPTH = 10
+MAX_DEPARTMENT_NAME = 60
 
 
 def match_headers(headers: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:

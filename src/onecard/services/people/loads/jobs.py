@@ -135,6 +135,12 @@ def recent_jobs(*, actor: Actor, operator_id: int | None = None, limit: int = 50
     return [job_of(row) for row in rows[:limit]]
 
 
+def unfinished_jobs(*, actor: Actor) -> list[Job]:
+    """Loads that are under way or were cut off, the oldest first."""
+    actor.require("people.load")
+    return [job_of(row) for row in LoadJob.objects.filter(finished_at__isnull=True).order_by("id")]
+
+
 def resume_loads() -> int:
     """Take up what a killed process left: queued again where the file or the rows are there, else closed as failed.
 

@@ -19,6 +19,7 @@ from onecard.services.people.identity import (
     document_type_of,
     fault_of,
 )
+from onecard.services.people.loads.fields import MAX_DEPARTMENT_DEPTH, MAX_DEPARTMENT_NAME
 from onecard.services.people.loads.problems import Fault, note
 
 COLUMNS = (
@@ -174,7 +175,12 @@ def _place(terms: Terms, row: _Row) -> tuple[int | None, int | None]:
     names = [part.strip() for part in path.split("/")]
     row.cells["department"] = path = "/".join(names)
     department_id = terms.departments.get((unit_id, path))
-    if department_id is None and not (terms.make_departments and all(0 < len(part) <= 60 for part in names) and len(names) <= 10):
+    may_be_made = (
+        terms.make_departments
+        and len(names) <= MAX_DEPARTMENT_DEPTH
+        and all(0 < len(part) <= MAX_DEPARTMENT_NAME for part in names)
+    )
+    if department_id is None and not may_be_made:
         row.add("department", Fault.UNKNOWN)
     return unit_id, department_id
 

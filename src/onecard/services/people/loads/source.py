@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from onecard.kernel.errors import InvalidInput
 from onecard.services.people.loads.fields import MAX_COLUMNS
@@ -113,28 +114,33 @@ def _open_xlsx(path: Path, sheet: str) -> Iterator[Source]:
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
+    stream = path.open("rb")  # a path would be judged by its name
     try:
-        # Read only and never "values only": a formula has to be seen, not the value somebody's Excel left beside it.
-        book = openpyxl.load_workbook(path, read_only=True, data_only=False, keep_links=False)
+        # Never the values alone: a formula has to be seen, not what somebody's Excel left beside it.
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=False, keep_links=False)
     except (InvalidFileException, KeyError, ValueError, SyntaxError, OSError) as error:
+        stream.close()
         raise InvalidInput(f"工作簿无法读取：{error}", f"the workbook cannot be read: {error}") from None
     try:
         names = [each.title for each in book.worksheets]
         if not names or (sheet and sheet not in names):
             raise InvalidInput(f"没有工作表 {sheet}（{'、'.join(names)}）", f"there is no sheet {sheet} ({', '.join(names)})")
         page = book[sheet] if sheet else book.worksheets[0]
-        numbered = _numbered(_xlsx_rows(page))
-        _, headers = next(numbered, (0, ()))
         about = max(min(page.max_row or 1, MAX_ROWS) - 1, 0)
-        yield Source(["" if cell is None else str(cell) for cell in headers], about, numbered)
+        page.reset_dimensions()  # what the workbook says of its size need not be so
+        first, headers = next(_numbered(_xlsx_rows(page, MAX_COLUMNS)), (0, ()))
+        texts = ["" if cell is None else str(cell) for cell in headers]
+        while texts and not texts[-1]:
+            texts.pop()
+        rows = _numbered(_xlsx_rows(page, max(len(texts), 1)))
+        yield Source(texts, about, ((number, row) for number, row in rows if number > first))
     finally:
         book.close()
+        stream.close()
 
 
-def _xlsx_rows(page: "object") -> Iterator[Sequence[Cell]]:
+def _xlsx_rows(page: Any, columns: int) -> Iterator[Sequence[Cell]]:  # openpyxl's types know no read-only sheet
     try:
-        yield from page.iter_rows(values_only=True, max_col=MAX_COLUMNS)  # type: ignore[attr-defined]
-    except InvalidInput:
-        raise
+        yield from page.iter_rows(values_only=True, max_col=columns)
     except (SyntaxError, ValueError, KeyError, IndexError, TypeError, OSError, EOFError) as error:
         raise InvalidInput(f"工作表无法读取：{error}", f"the sheet cannot be read: {error}") from None

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from onecard.kernel.errors import NotFound, Unavailable
 from onecard.services.operators.api import refusals
-from onecard.services.people.departments import ensure_path
+from onecard.services.people.departments import ensure_paths
 from onecard.services.people.errors import build_refusals
 from onecard.services.people.loads.options import LoadOptions
 from onecard.services.people.loads.staging import CHUNK, Tell, check, count_bad, statement
@@ -20,8 +20,9 @@ _GOOD = "SELECT count(*), coalesce(max(row_no), 0) FROM people_load_row WHERE jo
 _NEW_DEPARTMENTS = """
 SELECT DISTINCT unit_id, department FROM people_load_row
  WHERE job_id = %s AND problems = '{}' AND department <> '' AND department_id IS NULL ORDER BY unit_id, department"""
-_SET_DEPARTMENT = """
-UPDATE people_load_row SET department_id = %s WHERE job_id = %s AND unit_id = %s AND department = %s AND department_id IS NULL"""
+_SET_DEPARTMENTS = """
+UPDATE people_load_row r SET department_id = d.id FROM unnest(%s::int[], %s::text[], %s::int[]) d (unit_id, path, id)
+ WHERE r.job_id = %s AND r.unit_id = d.unit_id AND r.department = d.path AND r.department_id IS NULL"""
 _NUMBER = "UPDATE people_load_row SET serial = nextval('people_serial') WHERE job_id = %s AND problems = '{}'"
 _TO_OPEN = """
 SELECT row_no, serial, holder_id, unit_id, public_fen, private_fen FROM people_load_row
@@ -127,8 +128,10 @@ def _account_rows(page: list[tuple[Any, ...]], options: LoadOptions) -> Iterator
 def _make_departments(job_id: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_NEW_DEPARTMENTS, [job_id])
-        for unit_id, path in cursor.fetchall():
-            cursor.execute(_SET_DEPARTMENT, [ensure_path(unit_id, path), job_id, unit_id, path])
+        wanted = cursor.fetchall()
+        if wanted:
+            units, paths = [row[0] for row in wanted], [row[1] for row in wanted]
+            cursor.execute(_SET_DEPARTMENTS, [units, paths, ensure_paths(units, paths), job_id])
 
 
 def tidy(job_id: int) -> None:
