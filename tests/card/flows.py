@@ -98,6 +98,7 @@ class FakeHost:
     taken: dict[int, int] = field(default_factory=dict)
     confirmed: set[int] = field(default_factory=set)
     undone: set[int] = field(default_factory=set)
+    unproven: set[int] = field(default_factory=set)
     cut: str = ""
     refuse: bool = False
 
@@ -131,9 +132,11 @@ class FakeHost:
             )
             assert tac == report.tac.to_bytes(4, "big")
             self.confirmed.add(number)
-        else:
-            assert report.state is LoadState.NOT_WRITTEN and number not in self.confirmed
+        elif report.state is LoadState.NOT_WRITTEN:
+            assert number not in self.confirmed
             self.undone.add(number)
+        else:
+            self.unproven.add(number)
 
     @property
     def net_fen(self) -> int:

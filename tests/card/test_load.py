@@ -146,4 +146,5 @@ def test_a_load_whose_proof_is_gone_waits_for_a_person(terminal, tmp_path):
     report = do_load(terminal)
     assert report and report.state is LoadState.UNPROVEN
     assert [entry.request.load_no for entry in terminal.journal.unproven_loads(TERMINAL_NO)] == [1]
-    assert terminal.host.taken == {1: 5_000}
+    assert (terminal.host.taken, terminal.host.unproven) == ({1: 5_000}, {1})
+    assert report.request.online_counter == 2

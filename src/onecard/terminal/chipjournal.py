@@ -80,12 +80,12 @@ class LoadState(IntEnum):
     NOT_WRITTEN = 3
     """To be reported with the card's later answer, whose counter did not move."""
     UNPROVEN = 4
-    """The card's counter moved on, but it keeps no proof of this load any more: for a person to settle."""
+    """The counter moved on, but the card keeps no proof of this load any more: its later answer is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of a load. `request` is the original one, or where nothing was written the card's later answer."""
+    """What became of a load. `request` is the original one where it was WRITTEN, else the card's later answer."""
 
     request: LoadRequest
     state: LoadState
@@ -227,14 +227,7 @@ class ChipJournal:
 
     def load_reports(self, terminal_no: int) -> list[LoadReport]:
         """Settled loads that the platform does not know yet."""
-        return list(
-            self._loads(
-                "sam_terminal_no = ? AND NOT reported AND state IN (?, ?)",
-                terminal_no,
-                int(LoadState.WRITTEN),
-                int(LoadState.NOT_WRITTEN),
-            )
-        )
+        return list(self._loads("sam_terminal_no = ? AND NOT reported AND state > ?", terminal_no, int(LoadState.GRANTED)))
 
     def unproven_loads(self, terminal_no: int) -> list[LoadReport]:
         """Loads for a person to settle."""

@@ -123,7 +123,7 @@ def _settle(card: OpenCard, opened: LoadReport, *, journal: ChipJournal, key_ind
     if response.is_ok and len(response.data) == 8 and _is_in_log(card, request) is not False:
         tac = int.from_bytes(Proof.parse_prove(response.data).tac, "big")
         return _settled(journal, LoadReport(request, LoadState.WRITTEN, tac))
-    return _settled(journal, LoadReport(request, LoadState.UNPROVEN))
+    return _settled(journal, LoadReport(later, LoadState.UNPROVEN))
 
 
 def _is_in_log(card: OpenCard, request: LoadRequest) -> bool | None:
