@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count
 from django.utils import timezone
 
@@ -65,7 +65,7 @@ class Progress:
 def create(order: BatchOrder, *, actor: Actor) -> Batch:
     """A batch with its queue. Raises Forbidden, InvalidInput."""
     actor.require(permissions.PLAN, order.operator_id)
-    recipients = list(order.recipients) or [ANONYMOUS] * order.count
+    recipients = resolve(order.recipients) or [ANONYMOUS] * order.count
     if not 1 <= len(recipients) <= MAX_COUNT:
         raise InvalidInput(f"张数须在 1 至 {MAX_COUNT} 之间", f"a batch has 1 to {MAX_COUNT} cards")
     _refuse_twice(recipients)
@@ -97,6 +97,23 @@ def create(order: BatchOrder, *, actor: Actor) -> Batch:
             batch_size=2000,
         )
     return batch
+
+
+def resolve(recipients: Sequence[Recipient]) -> list[Recipient]:
+    """Recipients with the holders of their accounts. Raises NotFound for an account that is not there."""
+    accounts = [recipient.account_no for recipient in recipients if recipient.account_no is not None]
+    if not accounts:
+        return list(recipients)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT account_no, holder_id FROM ledger.account WHERE account_no = ANY(%s)", [accounts])
+        holders: dict[int, int | None] = dict(cursor.fetchall())
+    for account_no in accounts:
+        if account_no not in holders:
+            raise NotFound(f"无此账户：{account_no}", f"no such account: {account_no}")
+    return [
+        recipient if recipient.account_no is None else Recipient(recipient.account_no, holders[recipient.account_no])
+        for recipient in recipients
+    ]
 
 
 def start(batch_id: int, *, actor: Actor) -> Batch:

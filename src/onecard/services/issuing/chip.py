@@ -69,16 +69,18 @@ class Content:
     holder: HolderData
 
 
-def look(uid: bytes = b"") -> Talk[Seen]:
-    """Recognise a card by reading only. `uid` where the reader has told it already."""
-    if not uid:
-        uid = yield from _read_uid()
+def look(uid: bytes = b"", *, serial: int | None = None) -> Talk[Seen]:
+    """Recognise a card by reading only. `uid`: where the reader has told it; a card that tells none is known by its serial.
+
+    Raises ChipRefused for a card that has neither.
+    """
+    known = uid.hex() or (yield from _read_uid(serial))
     answer = yield commands.select_name(files.PURSE_AID)
     if not answer.is_ok:
         blocked = answer.sw in (Status.APPLICATION_INVALID, Status.FUNCTION_NOT_SUPPORTED, Status.APPLICATION_BLOCKED_FOR_GOOD)
-        return Seen(uid.hex(), has_application=blocked, public=None)
+        return Seen(known, has_application=blocked, public=None)
     answer = yield commands.read_binary(files.sfi(FileId.PUBLIC), files.PUBLIC_BYTES)
-    return Seen(uid.hex(), has_application=True, public=_parse_public(answer))
+    return Seen(known, has_application=True, public=_parse_public(answer))
 
 
 def open_as_delivered(keys: Keys) -> Talk[None]:
@@ -160,11 +162,13 @@ def played(run: Generator[Exchange, Response, T]) -> Talk[T]:
         raise ChipRefused(refused.name, refused.sw) from None
 
 
-def _read_uid() -> Talk[bytes]:
+def _read_uid(serial: int | None) -> Talk[str]:
     for command in (_GET_UID, _GET_PRODUCTION_DATA):
         answer = yield command
         if answer.is_ok and len(answer.data) >= 4:
-            return answer.data[:32]
+            return answer.data[:32].hex()
+    if serial is not None:
+        return f"serial-{serial}"
     raise ChipRefused("look.uid", answer.sw)
 
 

@@ -32,13 +32,14 @@ class JobOrder:
 def create_job(order: JobOrder, *, actor: Actor) -> Job:
     """A job for one card, ready to be touched. Raises Forbidden."""
     actor.require(permissions.WRITE, order.operator_id)
+    (recipient,) = batches.resolve([order.recipient])
     return Job.objects.create(
         operator_id=order.operator_id,
         unit_id=order.unit_id,
         card_type_id=order.card_type_id,
         medium=order.medium.value,
-        holder_id=order.recipient.holder_id,
-        account_no=order.recipient.account_no,
+        holder_id=recipient.holder_id,
+        account_no=recipient.account_no,
         actor=actor.name,
     )
 

@@ -73,7 +73,7 @@ def touch(request: Request, vault: Vault) -> Talk[Result]:
 
     Raises AlreadyIssued, ForeignCard and TakenOver; ChipRefused where the card does not even say who it is.
     """
-    seen = yield from chip.look(request.uid)
+    seen = yield from chip.look(request.uid, serial=request.serial)
     token = uuid.uuid4()
     job = claims.find_open(seen, request, token)
     resumed = job is not None

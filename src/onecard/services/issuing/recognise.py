@@ -18,9 +18,9 @@ class Recognised:
     state: str = ""
 
 
-def recognise(*, uid: bytes = b"") -> Talk[Recognised]:
+def recognise(*, uid: bytes = b"", serial: int | None = None) -> Talk[Recognised]:
     """Read the card and look it up. A blank is one that carries nothing; whether our transport key opens it is not tried."""
-    seen = yield from chip.look(uid)
+    seen = yield from chip.look(uid, serial=serial)
     job = Job.objects.filter(uid=seen.uid, state__in=OPEN_STATES).first()
     if job is not None:
         return Recognised("in_work", seen.uid, job.card_no, job.pk, job.state)

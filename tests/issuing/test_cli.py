@@ -1,0 +1,97 @@
+"""`onecard cards` on virtual cards, from a vault to a finished batch."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from onecard.cli import main
+from onecard.datacenter import prepared
+from onecard.datacenter.home import Home
+from onecard.services.issuing.models import Job, JobState
+from onecard.services.keys import api as keys
+from onecard.services.keys.api import KdfParameters
+from tests.issuing.conftest import City, make_city
+from tests.issuing.vault import MemoryVault
+from tests.support.postgres import TestDatabase
+
+FAST = KdfParameters(time_cost=1, memory_kib=8 * 1024, lanes=1)
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def city(django_database: TestDatabase, new_home: Callable[[], Home], monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
+    home = new_home()
+    home.prepare()
+    monkeypatch.setenv("ONECARD_HOME", str(home.path))
+    monkeypatch.setattr(prepared, "ensure", lambda: None)
+    keys.init_demo(home, kdf=FAST)
+    made = make_city(django_database, MemoryVault())
+    yield made
+    keys.close_vault()
+    made.audit()
+
+
+@pytest.fixture
+def onecard(capsys: pytest.CaptureFixture[str]) -> Command:
+    def run(*words: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            main.main(["cards", *map(str, words)])
+        shown = capsys.readouterr()
+        return int(end.value.code or 0), shown.out + shown.err
+
+    return run
+
+
+@pytest.mark.usefixtures("city")
+def test_a_batch_of_virtual_cards_is_made(onecard: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "cards"
+    assert onecard("virtual", folder, "--count", 3) == (0, f"新建 3 张 made 3 cards: {folder}\n")
+    code, text = onecard("batch", "create", "新生卡", "--operator", "A", "--type", "CITY", "--count", 2)
+    assert (code, text) == (0, "#1  新生卡  2 张 cards\n")
+    code, text = onecard("batch", "run", 1, "--virtual", folder)
+    assert code == 0
+    assert "[2/2]" in text
+    assert "完成 done 2/2" in text
+    assert "own time a card" in text
+    code, text = onecard("recognise", "--virtual", folder)
+    assert [row.split()[1] for row in text.splitlines()] == ["issued", "issued", "blank"]
+    code, text = onecard("batch", "status")
+    assert "finished" in text
+    code, text = onecard("job", "steps", Job.objects.first().pk)
+    assert "master.key.card_control" in text
+
+
+@pytest.mark.usefixtures("city")
+def test_one_card_is_issued_and_known_afterwards(onecard: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "cards"
+    onecard("virtual", folder, "--count", 1)
+    code, text = onecard("issue", "--operator", "A", "--type", "CITY", "--virtual", folder)
+    assert code == 0, text
+    assert text.startswith("✓")
+    code, text = onecard("issue", "--operator", "A", "--type", "CITY", "--virtual", folder)
+    assert code == 1
+    assert "issued already" in text
+    assert sorted(Job.objects.values_list("state", flat=True)) == [JobState.DONE, JobState.FAILED]
+    code, text = onecard("issue", "--operator", "A", "--type", "CITY", "--medium", "uid", "--uid", "04AABBCCDDEEFF")
+    assert code == 0, text
+
+
+@pytest.mark.usefixtures("city")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("issue", "--operator", "Z", "--type", "CITY", "--virtual", "/nowhere"), "no such operator: Z"),
+        (("issue", "--operator", "A", "--type", "CITY", "--virtual", "/nowhere"), "no virtual cards"),
+        (("issue", "--operator", "A", "--type", "CITY", "--virtual", "/x", "--reader", "y"), "not both"),
+        (("issue", "--operator", "A", "--type", "CITY", "--medium", "stone"), "cpu, sim, uid or qr"),
+        (("batch", "run", "7", "--virtual", "/nowhere"), "no virtual cards"),
+        (("batch", "pause", "7"), "no such issuing batch"),
+        (("job", "steps", "7"), "no such issuing job"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(onecard: Command, words: tuple[str, ...], says: str) -> None:
+    code, text = onecard(*words)
+    assert code == 2
+    assert says in text
+    assert not Job.objects.filter(state=JobState.QUEUED).exists()
