@@ -14,8 +14,11 @@ from tests.support.postgres import TestDatabase
 
 dj.setup()  # models can be imported from here on
 
+from django.contrib.auth.models import Group, User  # noqa: E402
 from django.db import connections  # noqa: E402
 
+from onecard.consoles.centre.models import StaffAccount  # noqa: E402
+from onecard.consoles.centre.roles import Role, sync_roles  # noqa: E402
 from onecard.services.actors import Actor  # noqa: E402
 from onecard.services.keys import api  # noqa: E402
 from onecard.services.keys.custody import permissions  # noqa: E402
@@ -83,3 +86,23 @@ def vault(django_database: TestDatabase, passphrase: Path) -> Iterator[api.Vault
     api.init_vault(passphrase.read_text().strip(), actor=Actor.system("test"), kdf=fast)
     yield api.open_vault()
     api.close_vault()
+
+
+PASSWORD = "correct-horse-7-battery"
+
+
+@pytest.fixture
+def officers(django_database: TestDatabase) -> Callable[..., list[User]]:
+    """Makes users of the management centre, key officers where no other role is given, who have a password of their own."""
+    sync_roles()
+
+    def make(*names: str, role: Role = Role.KEY_OFFICER) -> list[User]:
+        made = []
+        for name in names:
+            user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
+            user.groups.add(Group.objects.get(name=str(role)))
+            StaffAccount.objects.create(user=user, password_must_change=False)
+            made.append(user)
+        return made
+
+    return make

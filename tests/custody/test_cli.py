@@ -7,34 +7,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 
-from onecard.consoles.centre.models import StaffAccount
-from onecard.consoles.centre.roles import Role, sync_roles
 from onecard.protocol.purse.ciphers import Algorithm
 from onecard.services.keys.custody.components import Component, Scheme, check_of, format_component
 from onecard.services.keys.models import Key
 from onecard.services.keys.models.custody import Ceremony, KeyRequest
+from tests.custody.conftest import PASSWORD
 from tests.custody.terminal import Answer, converse
 from tests.support.postgres import TestDatabase
 
-PASSWORD = "correct-horse-7-battery"
 KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
-
-
-@pytest.fixture
-def officers(django_database: TestDatabase) -> Callable[..., None]:
-    """Makes key officers with a password of their own."""
-    sync_roles()
-
-    def make(*names: str) -> None:
-        for name in names:
-            user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
-            user.groups.add(Group.objects.get(name=str(Role.KEY_OFFICER)))
-            StaffAccount.objects.create(user=user, password_must_change=False)
-
-    return make
 
 
 def run(database: TestDatabase, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -58,7 +41,7 @@ def as_(name: str, *more: tuple[str, Answer]) -> list[tuple[str, Answer]]:
 
 
 def test_from_an_empty_vault_to_an_active_key(
-    database: TestDatabase, officers: Callable[..., None], passphrase: Path, tmp_path: Path
+    database: TestDatabase, officers: Callable[..., list[User]], passphrase: Path, tmp_path: Path
 ) -> None:
     officers("chen", "zhang", "li")
     assert run(database, "init").returncode == 0
@@ -112,7 +95,7 @@ def test_from_an_empty_vault_to_an_active_key(
     assert run(database, "transcript", "verify", str(file), "--key", public).returncode == 2
 
 
-def test_a_wrong_password_and_a_pipe_are_refused(database: TestDatabase, officers: Callable[..., None]) -> None:
+def test_a_wrong_password_and_a_pipe_are_refused(database: TestDatabase, officers: Callable[..., list[User]]) -> None:
     officers("chen")
     code, shown = converse(
         database, ["keys", "request", "activate", "1", "--reason", "x", "--user", "chen"], [("的密码", "wrong")]

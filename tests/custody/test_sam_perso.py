@@ -1,0 +1,166 @@
+"""A module gets its number and keys, is resumed wherever it was interrupted, and then makes the MACs of the platform's keys."""
+
+from collections.abc import Callable
+
+import pytest
+
+from onecard.kernel.errors import Forbidden, InvalidInput, RuleViolated
+from onecard.protocol.purse import proofs
+from onecard.protocol.purse.apdu import Response
+from onecard.protocol.purse.ciphers import Algorithm
+from onecard.protocol.purse.diversify import area_factor, card_factor, diversify_path
+from onecard.protocol.purse.proofs import Purchase
+from onecard.protocol.purse.samcommands import SamPurchase
+from onecard.services.actors import Actor
+from onecard.services.keys.api import KeyMissing, KeyUse, Vault
+from onecard.services.keys.custody.components import Scheme, split
+from onecard.services.keys.models import Usage
+from onecard.services.keys.models.sams import SamState
+from onecard.services.keys.sams import perso, stock
+from onecard.terminal.sam.virtual import VirtualSam
+
+SYSTEM = Actor.system("test")
+PURCHASE_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
+MAKER_KEY = bytes(range(16))
+SAM_NO = 0xA0000001
+
+
+@pytest.fixture
+def filled(vault: Vault) -> Vault:
+    """Active keys of what a module needs; the purchase key and the maker's are known to the test."""
+    for use, known in (("purchase", PURCHASE_KEY), ("transport", MAKER_KEY), ("block", None), ("sam_control", None)):
+        if known is None:
+            made = vault.rotate(use, actor=SYSTEM)
+        else:
+            scheme = Scheme(2, 2)
+            parts = [vault.seal_component(part, context="test", algorithm=0) for part in split(scheme, known)]
+            made = vault.combine_components(use, scheme, parts, actor=SYSTEM)
+        vault.activate(made.key_id, actor=SYSTEM)
+    return vault
+
+
+def received(number: int = SAM_NO) -> int:
+    stock.order_sams(1, order_ref="PO-1", first_no=number, actor=SYSTEM)
+    stock.receive_sams([f"CHIP{number:08X}"], order_ref="PO-1", actor=SYSTEM)
+    return number
+
+
+def powered() -> VirtualSam:
+    sam = VirtualSam.in_memory(transport_key=MAKER_KEY)
+    sam.power_on()
+    return sam
+
+
+def mac1_is_right(sam: VirtualSam, number: int) -> bool:
+    """Whether the module makes MAC1 with the purchase key derived for a card two levels down, under its own number."""
+    asked = SamPurchase(
+        random=b"\1\2\3\4",
+        counter=7,
+        amount_fen=1234,
+        transaction_type=6,
+        moment=bytes.fromhex("20261122100000"),
+        key_version=1,
+        algorithm=0,
+        card=card_factor(1001000000000017),
+        area=area_factor(1001),
+    )
+    sam.power_on()
+    assert Response.parse(sam.transmit(bytes.fromhex("00A4000002DF01"))).is_ok
+    answer = Response.parse(sam.transmit(bytes.fromhex("80700000") + bytes((0x24,)) + asked.body() + b"\x08"))
+    assert answer.is_ok, hex(answer.sw)
+    key = diversify_path(Algorithm.DES3, PURCHASE_KEY, [asked.area, asked.card])
+    seq = int.from_bytes(answer.data[:4], "big")
+    session = proofs.purchase_session(Algorithm.DES3, key, random=asked.random, card_counter=7, terminal_seq=seq)
+    purchase = Purchase(1234, 6, number, seq, asked.moment)
+    return answer.data[4:] == proofs.mac4(Algorithm.DES3, session, purchase.mac1_data())
+
+
+def test_a_personalised_module_makes_the_macs_of_the_platforms_key(filled: Vault) -> None:
+    number, sam = received(), powered()
+    heard: list[tuple[int, int, str]] = []
+    perso.personalise_sam(number, sam.transmit, actor=SYSTEM, report=lambda *step: heard.append(step))
+    found = stock.get_sam(number)
+    assert found.state == SamState.PERSONALISED
+    assert found.key_versions == {"purchase": [1, 1, 0], "block": [1, 1, 0], "sam_control": [1, 1, 0]}
+    assert [step for step, _, _ in heard] == list(range(1, heard[0][1] + 1))
+    assert heard[-1][2] == "master.key.sam_control", "the maker's key goes last"
+    assert mac1_is_right(sam, number)
+    assert Usage.objects.filter(subject=f"SAM {number}", operation="sam.load_key").count() == 3
+
+
+def test_an_interruption_at_any_command_is_resumed(filled: Vault) -> None:
+    interrupted, at = 0, 0
+    while True:
+        at += 1
+        number, sam = received(SAM_NO + at), powered()
+        try:
+            perso.personalise_sam(number, torn(sam.transmit, at, before=at % 2 == 0), actor=SYSTEM)
+        except ConnectionError:
+            interrupted += 1
+        else:
+            break
+        assert stock.get_sam(number).state == SamState.RECEIVED
+        sam.power_off()
+        sam.power_on()
+        perso.personalise_sam(number, sam.transmit, actor=SYSTEM)
+        assert stock.get_sam(number).state == SamState.PERSONALISED
+        assert mac1_is_right(sam, number)
+    assert interrupted > 15, "every command was cut, also the last one, whose answer was lost"
+
+
+def torn(transmit: Callable[[bytes], bytes], at: int, *, before: bool) -> Callable[[bytes], bytes]:
+    """The line breaks at the n-th command: before it reaches the module, or after, with the answer lost."""
+    count = 0
+
+    def carry(command: bytes) -> bytes:
+        nonlocal count
+        count += 1
+        if count == at and before:
+            raise ConnectionError
+        answer = transmit(command)
+        if count == at:
+            raise ConnectionError
+        return answer
+
+    return carry
+
+
+def test_the_answer_to_the_last_command_may_be_lost(filled: Vault) -> None:
+    number, sam = received(), powered()
+    commands: list[bytes] = []
+
+    def count(command: bytes) -> bytes:
+        commands.append(command)
+        return sam.transmit(command)
+
+    perso.personalise_sam(number, count, actor=SYSTEM)
+    other, second = received(SAM_NO + 1), powered()
+    with pytest.raises(ConnectionError):
+        perso.personalise_sam(other, torn(second.transmit, len(commands), before=False), actor=SYSTEM)
+    assert stock.get_sam(other).state == SamState.RECEIVED
+    second.power_on()
+    perso.personalise_sam(other, second.transmit, actor=SYSTEM)
+    assert stock.get_sam(other).state == SamState.PERSONALISED
+
+
+def test_another_modules_card_on_the_reader_is_refused(filled: Vault) -> None:
+    first, sam = received(), powered()
+    perso.personalise_sam(first, sam.transmit, actor=SYSTEM)
+    other = received(SAM_NO + 1)
+    sam.power_on()
+    with pytest.raises(InvalidInput, match="refused a step"):
+        perso.personalise_sam(other, sam.transmit, actor=SYSTEM)
+    assert stock.get_sam(other).state == SamState.RECEIVED
+    with pytest.raises(RuleViolated, match="K3"):
+        perso.personalise_sam(first, sam.transmit, actor=SYSTEM)
+    with pytest.raises(Forbidden):
+        perso.personalise_sam(other, sam.transmit, actor=Actor("x", frozenset({"keys.read"})))
+
+
+def test_without_the_keys_nothing_is_written(vault: Vault) -> None:
+    number, sam = received(), powered()
+    commands: list[bytes] = []
+    with pytest.raises(KeyMissing):
+        perso.personalise_sam(number, lambda command: commands.append(command) or sam.transmit(command), actor=SYSTEM)
+    assert commands == []
+    assert KeyUse.PURCHASE not in vault.open_sam_personalisation(number).versions()
