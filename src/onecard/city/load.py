@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from onecard.city.chips import setup as chips
 from onecard.city.devices import enrol_lines
 from onecard.city.numbering import account_of, card_of
 from onecard.city.plan import SEED, CityPlan, HolderPlan, holder_rows, make_plan
@@ -45,6 +46,7 @@ def load_city(home: Home, *, holders: int, console: Console, seed: int = SEED) -
         tree = read_tree(plan)
         enrol_lines(home, tree.lines)
         devices.ensure_gateway_files()
+        chips.prepare(home, tree)
         done = _loaded(_PEOPLE)
         if done < plan.holders:
             _load_people(plan, tree, done, console=console)

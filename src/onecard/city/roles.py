@@ -9,7 +9,7 @@ from onecard.city.ports import Ports, accepts
 from onecard.city.supervisor import Role
 from onecard.datacenter.home import Home
 
-STOP_ORDER = ("traffic", "gateway", "app", "worker", "web")
+STOP_ORDER = ("traffic", "station", "gateway", "app", "worker", "web")
 
 
 def app_role(home: Home) -> Role:
@@ -55,6 +55,11 @@ def traffic_role(home: Home, ports: Ports, options: Sequence[str] = ()) -> Role:
     """The simulated terminals."""
     words = ("city", "traffic", "--native-port", str(ports.native), "--iso-port", str(ports.iso), *options)
     return Role("traffic", words, environment=_environment(home))
+
+
+def station_role(home: Home) -> Role:
+    """The issuing station, which makes the cards of every batch that runs."""
+    return Role("station", ("city", "station"), environment=_environment(home))
 
 
 def _environment(home: Home) -> dict[str, str]:

@@ -78,6 +78,7 @@ def _start_roles(supervisor: Supervisor, home: Home, options: Options, console: 
     ports.save(home.run_dir / "up.json")
     wanted = [roles.app_role(home), roles.gateway_role(home, ports), roles.worker_role(home), roles.web_role(home, ports)]
     if options.traffic:
+        wanted.append(roles.station_role(home))
         wanted.append(roles.traffic_role(home, ports, ("--rate", str(options.rate))))
     with console.status("启动各角色 starting the roles …") as status:
         for role in wanted:

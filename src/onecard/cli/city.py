@@ -76,6 +76,23 @@ def traffic(
 
 
 @app.command()
+def station() -> None:
+    """运行演示发卡台：为每个进行中的制卡批次制作虚拟卡，直到 Ctrl-C / Make virtual cards for every batch that runs."""
+    import logging
+    import sys
+
+    from onecard.datacenter import dj
+    from onecard.datacenter.home import Home
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    dj.setup()
+    from onecard.city.chips.folder import ChipFolder
+    from onecard.city.chips.station import serve
+
+    serve(ChipFolder(Home.from_environment()))
+
+
+@app.command()
 def chaos(
     seed: Annotated[int | None, typer.Option(help="种子，缺省随机 Seed, else a random one.")] = None,
     seconds: Annotated[int, typer.Option(min=1, help="持续秒数 How long to kill.")] = 60,
