@@ -14,7 +14,7 @@ from onecard.kernel.errors import OneCardError
 from onecard.protocol.purse import proofs, secure
 from onecard.protocol.purse.ciphers import Algorithm, check_value, decrypt_ecb, encrypt_ecb
 from onecard.protocol.purse.diversify import area_factor, card_factor, diversify_path
-from onecard.services.keys.custody.components import Component, Scheme, split
+from onecard.services.keys.custody.components import Scheme, split
 from onecard.services.keys.errors import AlgorithmUnsupported, KeeperFault, KeyNotExportable
 from onecard.services.keys.keepers import envelope
 from onecard.services.keys.keepers.base import Handle, Keeper, KeyPath, Slot, Stored

@@ -33,7 +33,7 @@ def add_version(
     make: Callable[[Slot], Stored],
     now: datetime,
 ) -> Key:
-    """The next version of a key (or the one named), pending. Raises InvalidInput, NotFound, RuleViolated (K1: taken, the 256th)."""
+    """The next version of a key (or the one named), pending. Raises InvalidInput, NotFound, RuleViolated (K1)."""
     if algorithm not in algorithms_of(use):
         raise InvalidInput(f"{use} 密钥不用算法 {algorithm.name}", f"a key for {use} has another algorithm than {algorithm.name}")
     if (level is Level.ROOT) != (owner == 0):

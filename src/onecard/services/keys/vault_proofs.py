@@ -22,7 +22,7 @@ class Proofs(VaultBase):
     """Verifies what chips prove, and proves the host to chips."""
 
     def verify_tacs(self, batch: TacBatch) -> list[TacVerdict]:
-        """A verdict for each record, in their order. Accepted are versions in force: the active one and those in their overlap."""
+        """A verdict for each record, in their order. Accepted are the active version and those in their overlap."""
         book, family = self._current()
         verdicts, used = verify_columns(self.keeper, book, family, batch, now=self.clock.now())
         self._note_batch(batch, verdicts, used)

@@ -48,7 +48,7 @@ class TreeWork(VaultBase):
         index: int = 1,
         exportable: bool | None = None,
     ) -> KeyStatus:
-        """The next version of a key, made inside the keeper, pending. Only an exportable one can go into a module or be exported."""
+        """The next version of a key, made inside the keeper, pending. Only exportable ones go into modules or are exported."""
         actor.require("keys.rotate", owner if level is Level.OPERATOR else None)
         return self._add(
             KeyUse(use), KeyAlgorithm(algorithm), level=level, owner=owner, version=version, index=index,
