@@ -30,7 +30,7 @@ def client_of(user: User) -> Client:
 
 
 def test_only_key_officers_and_administrators_come_in(vault: Vault, officers: Officers) -> None:
-    pages = ("keys/", "keys/ceremonies/", "keys/requests/", "sams/")
+    pages = ("keys/status/", "keys/ceremonies/", "keys/requests/", "sams/")
     (officer,), (administrator,) = officers("chen"), officers("root", role=Role.ADMINISTRATOR)
     (finance,), (desk,) = officers("fin", role=Role.FINANCE), officers("desk", role=Role.CARD_DESK)
     for user, status in ((officer, 200), (administrator, 200), (finance, 403), (desk, 403)):
@@ -91,7 +91,7 @@ def test_sams_are_ordered_taken_in_found_and_blocked_from_the_pages(vault: Vault
 
 
 def test_without_a_vault_the_page_says_what_to_do(django_database: TestDatabase, officers: Officers) -> None:
-    answer = client_of(officers("chen")[0]).get("/centre/keys/")
+    answer = client_of(officers("chen")[0]).get("/centre/keys/status/")
     assert (answer.status_code, "onecard keys init" in answer.context["problem"]) == (200, True)
 
 
@@ -144,7 +144,7 @@ def test_two_custodians_make_a_key_and_two_people_put_it_to_work(
             with page.expect_download() as download:
                 page.click("#transcript")
             assert download.value.suggested_filename.startswith("key-ceremony-")
-            page.goto("/centre/keys/")
+            page.goto("/centre/keys/status/")
             is_chinese_and_fits(page)
             page.fill("#keys .oc-ask [name=reason]", "投产")
             page.click("#keys .oc-ask button[value=activate]")
@@ -155,7 +155,7 @@ def test_two_custodians_make_a_key_and_two_people_put_it_to_work(
             page.click("#key-requests button[value=approve]")
             expect(page.locator("#key-requests tbody")).to_contain_text("已批准并执行")
             is_chinese_and_fits(page)
-            page.goto("/centre/keys/")
+            page.goto("/centre/keys/status/")
             expect(page.locator("#keys tbody")).to_contain_text("使用中")
     key = Key.objects.get()
     assert (key.state, bytes(key.kcv).hex().upper()) == ("active", shown)

@@ -41,7 +41,7 @@ def ceremonies(request: HttpRequest) -> HttpResponse:
             "title": _("Key ceremonies"),
             "rows": [_row(ceremony) for ceremony in service.ceremonies()],
             "uses": [(str(use), names.use(use)) for use in CEREMONY_USES],
-            "algorithms": [(int(algorithm), algorithm.name) for algorithm in Algorithm],
+            "algorithms": [(int(algorithm), names.algorithm(algorithm)) for algorithm in Algorithm],
             "may_open": allowed(request, Can.MANAGE_KEYS),
         },
     )
@@ -163,7 +163,7 @@ def _row(found: Ceremony) -> dict[str, Any]:
         "use": names.use(found.use),
         "version": found.version or "–",
         "algorithm": names.algorithm(found.algorithm),
-        "scheme": str(Scheme(found.threshold, found.count)),
+        "scheme": names.scheme(found.threshold, found.count),
         "state": found.get_state_display(),
         "tone": _TONES.get(found.state, ""),
         "kcv": found.kcv,

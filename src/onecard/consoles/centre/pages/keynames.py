@@ -45,6 +45,13 @@ def level(number: int) -> str:
     return str(_LEVELS.get(number, number))
 
 
+def scheme(threshold: int, count: int) -> str:
+    """How many of how many custodians."""
+    if threshold == count:
+        return _("all %(count)d (XOR)") % {"count": count}
+    return _("any %(threshold)d of %(count)d") % {"threshold": threshold, "count": count}
+
+
 def act(code: str) -> str:
     """What was done, in a log."""
     return str(_ACTS.get(code, code))

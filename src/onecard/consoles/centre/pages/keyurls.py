@@ -11,7 +11,7 @@ from onecard.consoles.centre.pages.base import View
 def key_urls(view: Callable[[View], View]) -> list[URLPattern]:
     """Paths of the admin site; `view` is the site's own guard."""
     return [
-        path("keys/", view(keys.keys), name="centre_keys"),
+        path("keys/status/", view(keys.keys), name="centre_keys"),
         path("keys/alarms/<int:alarm_id>/", view(keys.acknowledge), name="centre_key_alarm"),
         path("keys/ceremonies/", view(ceremony.ceremonies), name="centre_ceremonies"),
         path("keys/ceremonies/open/", view(ceremony.open_ceremony), name="centre_ceremony_open"),
