@@ -13,7 +13,18 @@ from ninja.openapi.docs import Swagger
 from onecard.httpapi import problems
 from onecard.httpapi.auth import BearerToken, ConsoleSession
 from onecard.httpapi.identity import identity
-from onecard.httpapi.workstation import accounts, directory, people, who
+from onecard.httpapi.workstation import (
+    accounts,
+    batches,
+    card_types,
+    cards,
+    desk,
+    directory,
+    keys,
+    people,
+    stock,
+    who,
+)
 
 _DESCRIPTION = """REST of the city one-card platform for its workstations / 城市一卡通平台工作站接口.
 
@@ -44,10 +55,16 @@ api = NinjaAPI(
     auth=[BearerToken(), ConsoleSession()],
 )
 problems.install(api)
-for _prefix, _part, _tag in (
-    ("", who.router, "who"),
-    ("", directory.router, "directory"),
-    ("", people.router, "people"),
-    ("", accounts.router, "accounts"),
+for _tag, _part in (
+    ("who", who.router),
+    ("directory", directory.router),
+    ("card types", card_types.router),
+    ("people", people.router),
+    ("accounts", accounts.router),
+    ("stock", stock.router),
+    ("issuing", batches.router),
+    ("cards", cards.router),
+    ("desk", desk.router),
+    ("keys", keys.router),
 ):
-    api.add_router(_prefix, _part, tags=[_tag])
+    api.add_router("", _part, tags=[_tag])

@@ -326,15 +326,15 @@ def job_act(request: HttpRequest, job_id: int) -> HttpResponse:
     """Retry, roll back, write off, or bind a medium without a chip."""
     found, act, actor = _job(request, job_id), request.POST.get("act", ""), of_request(request)
     reason = request.POST.get("reason", "").strip()[:200]
-    target = [job_id]
+    again, target = request.POST.get("again") == "1", [job_id]
 
     def perform() -> Job:
         if act == "retry":
             target[0] = api.retry(job_id, actor=actor).pk
         elif act == "roll_back":
-            api.roll_back(job_id, actor=actor, reason=reason)
+            api.roll_back(job_id, actor=actor, reason=reason, again=again)
         elif act == "write_off":
-            api.write_off(job_id, actor=actor, reason=reason)
+            api.write_off(job_id, actor=actor, reason=reason, again=again)
         elif act == "bind":
             _bind(request, job_id, actor)
         return found
