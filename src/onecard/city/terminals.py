@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 
 from onecard.kernel.clock import Clock, SystemClock, to_epoch_us
 from onecard.kernel.codes import Operation, Result
-from onecard.protocol.proto.records_pb2 import Answers, Records
+from onecard.protocol.proto.records_pb2 import Answers
 from onecard.terminal.errors import LineDown, TerminalError
-from onecard.terminal.journal import Journal, JournalRecord, State
+from onecard.terminal.journal import Journal, JournalRecord, State, build_records
 from onecard.terminal.native import NativeClient
 
 UPLOAD = 200
+OFFLINE = (Operation.ADVICE, Operation.CHIP_PURCHASE)
+"""What is made whether the line is up or not, and uploaded until it is answered."""
 _UNKNOWN = frozenset({Result.UNAVAILABLE})
 _NOT_NOW = frozenset({Result.BUSY, Result.UNAVAILABLE})
 
@@ -30,7 +32,7 @@ class NativeTerminals:
         """After a power cut: what was under way on line is uncertain now."""
         for terminal in terminal_ids:
             for record in self._journal.waiting(terminal, State.OPEN):
-                if record.op != Operation.ADVICE:
+                if record.op not in OFFLINE:
                     self._journal.mark(terminal, record.terminal_seq, State.UNCERTAIN)
 
     async def transact(
@@ -95,7 +97,7 @@ class NativeTerminals:
         return sum(len(self._offline(terminal)) for terminal in terminal_ids)
 
     def _offline(self, terminal_id: int) -> list[JournalRecord]:
-        return self._journal.waiting(terminal_id, State.OPEN, op=Operation.ADVICE)
+        return [record for op in OFFLINE for record in self._journal.waiting(terminal_id, State.OPEN, op=op)]
 
     def _new(self, op: Operation, terminal_id: int, card_no: int, *, amount_fen: int, orig_seq: int = 0) -> JournalRecord:
         at = to_epoch_us(self._clock.now())
@@ -110,21 +112,7 @@ class NativeTerminals:
         closed = [
             (record.terminal_id, record.terminal_seq, code, balance, transfer)
             for record, code, balance, transfer in pairs
-            if not (record.op == Operation.ADVICE and code in _NOT_NOW)
+            if not (record.op in OFFLINE and code in _NOT_NOW)
         ]
         self._journal.answer(closed)
         return len(closed)
-
-
-def build_records(records: Sequence[JournalRecord]) -> Records:
-    """Journal records as they travel."""
-    return Records(
-        op=[int(record.op) for record in records],
-        terminal_id=[record.terminal_id for record in records],
-        terminal_seq=[record.terminal_seq for record in records],
-        card_no=[record.card_no for record in records],
-        amount_fen=[record.amount_fen for record in records],
-        occurred_at_us=[record.occurred_at_us for record in records],
-        orig_terminal_id=[0] * len(records),
-        orig_seq=[record.orig_seq for record in records],
-    )

@@ -12,6 +12,9 @@ import signal
 from collections import Counter
 from dataclasses import dataclass
 
+from onecard.city.chips.corner import ChipCorner
+from onecard.city.chips.folder import ChipFolder
+from onecard.city.chips.wallet import Wallet
 from onecard.city.devices import device_folder, identity
 from onecard.city.terminals import NativeTerminals
 from onecard.city.traffic_iso import IsoPost
@@ -47,6 +50,7 @@ class Traffic:
         self._rng = random.Random(setup.seed)  # noqa: S311 (a simulation)
         self._rate = setup.rate
         self._journal = Journal(device_folder(home) / "traffic.sqlite", durable=False)
+        self._wallet = Wallet(ChipFolder(home), random.Random(self._rng.random()))  # noqa: S311
         self.outcomes: Counter[str] = Counter()
         by_line: dict[int, list[SimTerminal]] = {}
         for terminal in world.terminals:
@@ -101,7 +105,12 @@ class Traffic:
         client = NativeClient(HOST, setup.native_port, identity(home, terminals[0].line_id))
         desk = NativeTerminals(client, self._journal)
         desk.recover(each.terminal_id for each in terminals)
-        return NativeLine(desk, self._journal, world, terminals, rng=random.Random(self._rng.random()))  # noqa: S311
+        sams = {each.terminal_id: world.sams[each.terminal_id] for each in terminals if each.terminal_id in world.sams}
+        corner = None
+        if sams:
+            rng = random.Random(self._rng.random())  # noqa: S311
+            corner = ChipCorner(ChipFolder(home), desk, self._journal, sams, wallet=self._wallet, rng=rng)
+        return NativeLine(desk, self._journal, world, terminals, rng=random.Random(self._rng.random()), corner=corner)  # noqa: S311
 
     def _iso(self, home: Home, world: World, setup: Setup, terminal: SimTerminal) -> IsoPost:
         pos = Iso8583Terminal(

@@ -5,6 +5,7 @@ import random
 from collections import deque
 from collections.abc import Sequence
 
+from onecard.city.chips.corner import ChipCorner
 from onecard.city.terminals import NativeTerminals
 from onecard.city.world import SimTerminal, World
 from onecard.kernel.codes import Operation, Result
@@ -13,19 +14,22 @@ from onecard.terminal.journal import Journal, JournalRecord
 _KEPT = 1_000
 _TRIM_EVERY = 500
 _TOPUP_FEN = 10_000
+_CHIP_SHARE = 0.6
 
 
 class NativeLine:
     """The terminals behind one line, and the customers that come to them."""
 
     def __init__(
-        self, desk: NativeTerminals, journal: Journal, world: World, terminals: Sequence[SimTerminal], *, rng: random.Random
-    ) -> None:
+        self, desk: NativeTerminals, journal: Journal, world: World, terminals: Sequence[SimTerminal], *,
+        rng: random.Random, corner: ChipCorner | None = None,
+    ) -> None:  # fmt: skip
         self._desk = desk
         self._journal = journal
         self._world = world
         self._ids = [terminal.terminal_id for terminal in terminals]
         self._rng = rng
+        self._corner = corner
         self._busy = {terminal: asyncio.Lock() for terminal in self._ids}
         self._bought: dict[int, deque[JournalRecord]] = {terminal: deque(maxlen=20) for terminal in self._ids}
         self._away_until = 0.0
@@ -34,6 +38,8 @@ class NativeLine:
 
     async def close(self) -> None:
         """Close the line."""
+        if self._corner is not None:
+            self._corner.close()
         await self._desk.client.close()
 
     async def pay(self, terminal: SimTerminal) -> str:
@@ -41,6 +47,8 @@ class NativeLine:
         now = asyncio.get_running_loop().time()
         cards = self._world.cards_at(terminal)
         card, amount = self._rng.choice(cards), self._rng.randint(*terminal.prices)
+        if self._corner is not None and terminal.terminal_id in self._corner and self._rng.random() < _CHIP_SHARE:
+            return await self._pay_by_chip(self._corner, terminal.terminal_id, amount, online=now >= self._away_until)
         if now < self._away_until:
             self._desk.store_offline(terminal.terminal_id, card, amount)
             return "offline"
@@ -52,6 +60,15 @@ class NativeLine:
         async with self._busy[terminal.terminal_id]:
             self._trim(terminal.terminal_id)
             return await self._act(terminal, card, amount)
+
+    async def _pay_by_chip(self, corner: ChipCorner, terminal: int, amount: int, *, online: bool) -> str:
+        async with self._busy[terminal]:
+            if online:
+                self._trim(terminal)
+            outcome = await corner.serve(terminal, amount, online=online)
+            if online:
+                await self._desk.upload([terminal])
+        return outcome
 
     async def _act(self, terminal: SimTerminal, card: int, amount: int) -> str:
         bought = self._bought[terminal.terminal_id]

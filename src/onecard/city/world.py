@@ -12,6 +12,7 @@ SELECT t.id, t.tid, lpad(m.id::text, 15, '0'), t.driver, t.line_id, coalesce(m.u
   FROM devices_terminal t JOIN operators_merchant m ON m.id = t.merchant_id
  WHERE t.name LIKE '#%%' AND t.state = 'active' AND t.line_id IS NOT NULL
  ORDER BY t.id"""
+_SAMS = "SELECT terminal_id, id FROM keys_sam WHERE state = 'bound'"
 _UNITS = "SELECT id, operator_id FROM operators_unit"
 _OF_UNIT = """
 SELECT c.card_no FROM ledger.account a JOIN ledger.card c USING (account_no)
@@ -47,6 +48,8 @@ class World:
 
     terminals: list[SimTerminal]
     cards: dict[int, list[int]]
+    sams: dict[int, int]
+    """SAM numbers by terminal."""
 
     def cards_at(self, terminal: SimTerminal) -> list[int]:
         """The cards that come to a terminal."""
@@ -61,9 +64,10 @@ def read_world(dsn: str) -> World:
         for unit, operator in connection.execute(_UNITS).fetchall():
             found = connection.execute(_OF_UNIT, (operator, unit, CARDS_OF_UNIT)).fetchall()
             cards[int(unit)] = [int(row[0]) for row in found]
+        sams = {int(terminal): int(sam) for terminal, sam in connection.execute(_SAMS).fetchall()}
     plans = _merchant_plans()
     terminals = [_terminal(row, plans.get(row[6], _ANY)) for row in rows]
-    return World([each for each in terminals if cards.get(each.unit_id)], cards)
+    return World([each for each in terminals if cards.get(each.unit_id)], cards, sams)
 
 
 def _terminal(row: tuple[Any, ...], plan: MerchantPlan) -> SimTerminal:

@@ -30,7 +30,7 @@ _SUPPLIER = "澜芯卡厂 Lanxin Cards (invented)"
 _ACTOR = Actor.system("demo")
 _SAM_TERMINALS = """
 SELECT t.tid FROM devices_terminal t JOIN operators_merchant m ON m.id = t.merchant_id
- WHERE m.public AND t.driver = 'native' AND t.state = 'active' AND t.name ~ '^#[123] ' ORDER BY t.id"""
+ WHERE m.public AND t.driver = 'native' AND t.state = 'active' AND t.name ~ '^#[1-8] ' ORDER BY t.id"""
 _MARK = "INSERT INTO city.loaded (what, seed, holders) VALUES (%s, %s, %s) ON CONFLICT (what) DO NOTHING"
 _FAMILY, _GIVEN = "赵钱孙李周吴郑王", "安宁平远文静思齐"
 
