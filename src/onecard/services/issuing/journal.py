@@ -12,11 +12,16 @@ from onecard.services.issuing.models import Batch, Job, JobState, JournalLine, L
 ERASED = "master.erase"
 _NOTE = 200
 _WRITE = """
-WITH held AS (SELECT id, attempts, state FROM issuing_job WHERE id = %s AND token = %s FOR UPDATE),
+WITH durable AS MATERIALIZED (SELECT set_config('synchronous_commit', CASE WHEN %(phase)s = 'intent'
+                                                THEN current_setting('synchronous_commit') ELSE 'off' END, true)),
+     held AS (SELECT id, attempts, state FROM issuing_job, durable WHERE id = %(job)s AND token = %(token)s
+                 FOR UPDATE OF issuing_job),
      moved AS (UPDATE issuing_job j SET state = 'writing' FROM held
-                WHERE j.id = held.id AND held.state <> 'writing' AND %s = 'intent')
+                WHERE j.id = held.id AND held.state <> 'writing' AND %(phase)s = 'intent')
 INSERT INTO issuing_journalline (job_id, attempt, step, phase, note, at)
-SELECT id, attempts, %s, %s, %s, clock_timestamp() FROM held RETURNING id"""
+SELECT id, attempts, %(step)s, %(phase)s, %(note)s, clock_timestamp() FROM held RETURNING id"""
+"""An INTENT is on the disk before its command goes out. An outcome need not be: it is flushed with the next INTENT, and one that
+a crash of the server takes away leaves a question that the card answers."""
 _CHANGING = ("state", "roll_back", "bad", "again", "reason_zh", "reason_en", "key_versions", "account_no", "ended_at")
 
 
@@ -40,7 +45,7 @@ def fenced(job: Job, token: UUID, *, with_batch: bool = False) -> Iterator[Job]:
 def write(job: Job, token: UUID, step: str, phase: LinePhase, *, note: str = "") -> None:
     """Append a line and commit it: one statement, one transaction. An INTENT makes the job `writing`. Raises TakenOver."""
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [job.pk, token, phase.value, step, phase.value, note[:_NOTE]])
+        cursor.execute(_WRITE, {"job": job.pk, "token": token, "step": step, "phase": phase.value, "note": note[:_NOTE]})
         row = cursor.fetchone()
     if row is None:
         raise TakenOver(job.pk)
