@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from onecard.terminal.reader.errors import CardRemoved, ReaderGone, ReaderMissing
 
 if TYPE_CHECKING:
-    from smartcard.pcsc.PCSCReader import PCSCReader  # type: ignore[import-untyped]
+    from smartcard.pcsc.PCSCReader import PCSCReader
 
 _CARD_GONE = frozenset({0, 0x80100069, 0x8010000C, 0x80100068, 0x80100067, 0x80100066, 0x80100009, 0x80100016})
 """Torn off within an answer (success without a status word); card removed, absent, reset, unpowered, mute, unknown."""
@@ -14,8 +14,8 @@ _CARD_GONE = frozenset({0, 0x80100069, 0x8010000C, 0x80100068, 0x80100067, 0x801
 
 def _readers() -> "list[PCSCReader]":
     try:
-        from smartcard.pcsc.PCSCExceptions import EstablishContextException, ListReadersException  # type: ignore[import-untyped]
-        from smartcard.System import readers  # type: ignore[import-untyped]
+        from smartcard.pcsc.PCSCExceptions import EstablishContextException, ListReadersException
+        from smartcard.System import readers
     except ImportError:
         raise ReaderMissing(
             "缺少 pyscard：请运行 scripts/install-reader",
@@ -46,8 +46,8 @@ class PcscReader:
 
     def connect(self) -> bytes:
         """See Reader."""
-        from smartcard.Exceptions import CardConnectionException, NoCardException  # type: ignore[import-untyped]
-        from smartcard.scard import SCARD_UNPOWER_CARD  # type: ignore[import-untyped]
+        from smartcard.Exceptions import CardConnectionException, NoCardException
+        from smartcard.scard import SCARD_UNPOWER_CARD
 
         assert self._reader is not None
         self.disconnect()
