@@ -19,6 +19,7 @@ INSTALLED_APPS = [
     "onecard.services.cards",
     "onecard.services.issuing",
     "onecard.services.chip",
+    "onecard.services.paycodes",
     "onecard.services.settlement",
     "onecard.services.monitoring",
 ]

@@ -50,16 +50,16 @@ class ChipDesk:
         return await self._in_thread(self._loads, work)
 
     async def _in_thread(self, thread: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(thread, _or_unavailable, work)
+        return await asyncio.get_running_loop().run_in_executor(thread, or_unavailable, work)
 
     def close(self) -> None:
         """Ends the threads and their connections."""
         for thread in (self._records, self._loads):
-            thread.submit(_disconnect)
+            thread.submit(disconnect)
             thread.shutdown()
 
 
-def _or_unavailable(work: Callable[[], _T]) -> _T:
+def or_unavailable(work: Callable[[], _T]) -> _T:
     """Does the work, a second time on a new connection where the old one turns out to be dead."""
     from django.db import InterfaceError, OperationalError
 
@@ -67,13 +67,14 @@ def _or_unavailable(work: Callable[[], _T]) -> _T:
         try:
             return work()
         except (InterfaceError, OperationalError, psycopg.OperationalError, psycopg.InterfaceError) as error:
-            _disconnect()
+            disconnect()
             if attempt:
                 raise Unavailable("数据中心暂不可用", "the data centre is away") from error
     raise AssertionError
 
 
-def _disconnect() -> None:
+def disconnect() -> None:
+    """Closes the connections of this thread."""
     from django.db import connections
 
     connections.close_all()

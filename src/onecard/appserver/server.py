@@ -20,6 +20,7 @@ from onecard.appserver.directory import DirectoryKeeper
 from onecard.appserver.figures import FigureWriter
 from onecard.appserver.http import serve_http
 from onecard.appserver.meter import Meter, build_registry
+from onecard.appserver.paycodes import CodeDesk
 from onecard.appserver.service import ApplicationService, Desk
 from onecard.appserver.statements import enquire, posting_of, totals_of
 from onecard.appserver.worker import WorkerLimits
@@ -96,6 +97,7 @@ class AppServer:
         )
         self._desk = desk = DjangoDesk()
         self._chip_desk = ChipDesk(clock)
+        self._code_desk = CodeDesk(clock, self.directory.posts.resolve)
         self.chips = ChipPath(
             self._chip_desk.take_in,
             queue_rows=settings.queue_rows,
@@ -114,6 +116,7 @@ class AppServer:
                 sign_on=desk.sign_on,
                 report=desk.report,
                 load_chip=self._chip_desk.load,
+                codes=self._code_desk,
                 totals=totals_of(self._connect),
                 watch_admission=self.hub.watch,
             ),
@@ -172,6 +175,7 @@ class AppServer:
             self.http.close()
         await asyncio.to_thread(self._desk.close)
         await asyncio.to_thread(self._chip_desk.close)
+        await asyncio.to_thread(self._code_desk.close)
         log.info("application server %r has ended", self.settings.name)
 
     async def _drain(self) -> bool:

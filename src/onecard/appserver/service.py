@@ -16,6 +16,7 @@ from onecard.appserver.chips import ChipPath, chip_entries, load_request
 from onecard.appserver.collector import Collector
 from onecard.appserver.dates import DayTable, business_day
 from onecard.appserver.meter import Meter
+from onecard.appserver.paycodes import CodeDesk, code_entries, concerns_codes
 from onecard.kernel.codes import Result
 from onecard.kernel.errors import NotFound, OneCardError, Unavailable
 from onecard.protocol.proto import app_pb2, app_pb2_grpc, records_pb2
@@ -37,6 +38,8 @@ class Desk:
     report: Callable[[app_pb2.LineReport], Awaitable[None]]
     load_chip: Callable[[LoadRequest, date], Awaitable[LoadReply]]
     """One step of a load, and its business date. Raises Unavailable."""
+    codes: CodeDesk | None = None
+    """Without it payment codes are answered UNAVAILABLE."""
     watch_admission: Callable[[str], AsyncIterator[app_pb2.AdmissionEvent]]
 
 
@@ -68,6 +71,9 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
             await _refuse(
                 context, grpc.StatusCode.INVALID_ARGUMENT, "chip columns of different length, or their rows do not rise"
             )
+        refused = await self._refused_codes(request, context) if concerns_codes(records) else {}
+        for index in refused:
+            records.op[index] = 0  # no operation: it goes nowhere, and gets its answer below
         rows = sort_records(
             call,
             records,
@@ -83,11 +89,24 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
         if rows.chips:
             self._chips.post(rows.chips)
         await call.done
+        for index, code in refused.items():
+            call.codes[index] = code
         return app_pb2.PostReply(
             answers=records_pb2.Answers(
                 code=call.codes, balance_fen=call.balances, transfer_id=call.transfers, conflict_field=call.fields
             )
         )
+
+    async def _refused_codes(self, request: app_pb2.PostBatch, context: Context) -> dict[int, int]:
+        """Row → answer of the records whose payment code does not hold, or that need one and have none."""
+        entries = code_entries(request.records)
+        if entries is None:
+            await _refuse(
+                context, grpc.StatusCode.INVALID_ARGUMENT, "pay code columns of different length, or rows that do not rise"
+            )
+        if self._desk.codes is None:
+            return dict.fromkeys(entries, int(Result.UNAVAILABLE))
+        return await self._desk.codes.refused(request.records, request.line_id, entries)
 
     async def LoadChip(  # noqa: N802
         self, request: app_pb2.LoadChipCall, context: Context

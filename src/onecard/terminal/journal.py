@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS chip (
   sam_terminal_no INTEGER NOT NULL, sam_seq INTEGER NOT NULL, transaction_type INTEGER NOT NULL, key_version INTEGER NOT NULL,
   algorithm INTEGER NOT NULL, tac INTEGER NOT NULL, gray INTEGER NOT NULL,
   PRIMARY KEY (terminal_id, terminal_seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pay_code (
+  terminal_id INTEGER, terminal_seq INTEGER, code BLOB NOT NULL, PRIMARY KEY (terminal_id, terminal_seq)) WITHOUT ROWID;
 """
 _COLUMNS = "terminal_id, terminal_seq, op, card_no, amount_fen, occurred_at_us, orig_seq, state, code, balance_fen, transfer_id"
 
@@ -75,6 +77,8 @@ class JournalRecord:
     transfer_id: int = 0
     chip: ChipPart | None = None
     """Of a CHIP_PURCHASE."""
+    pay_code: bytes = b""
+    """Where the customer showed one."""
 
     @property
     def is_approved(self) -> bool:
@@ -115,10 +119,12 @@ class Journal:
         given = list(records)
         rows = [_row(record) for record in given]
         chips = [_chip_row(record, record.chip) for record in given if record.chip is not None]
+        codes = [(record.terminal_id, record.terminal_seq, record.pay_code) for record in given if record.pay_code]
         self._db.execute("BEGIN")
         try:
             self._db.executemany(f"INSERT INTO record ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)  # noqa: S608 - constants
             self._db.executemany("INSERT INTO chip VALUES (?,?,?,?,?,?,?,?,?,?,?)", chips)
+            self._db.executemany("INSERT INTO pay_code VALUES (?,?,?)", codes)
         except sqlite3.Error:
             self._db.execute("ROLLBACK")
             raise
@@ -145,7 +151,7 @@ class Journal:
         closed = "SELECT terminal_seq FROM record WHERE terminal_id = ? AND terminal_seq < ? AND state = ?"
         values = (terminal_id, terminal_id, below_seq, int(State.CLOSED))
         self._db.execute("BEGIN")
-        for table in ("chip", "record"):
+        for table in ("chip", "pay_code", "record"):
             self._db.execute(f"DELETE FROM {table} WHERE terminal_id = ? AND terminal_seq IN ({closed})", values)  # noqa: S608
         self._db.execute("COMMIT")
 
@@ -168,7 +174,15 @@ class Journal:
     def _read(self, where: str, terminal_id: int, *values: int) -> list[JournalRecord]:
         query = f"SELECT {_COLUMNS} FROM record WHERE terminal_id = ? AND {where}"  # noqa: S608 - constants
         records = [JournalRecord(*row) for row in self._db.execute(query, (terminal_id, *values))]
-        return [self._with_chip(record) if record.op == Operation.CHIP_PURCHASE else record for record in records]
+        records = [self._with_chip(record) if record.op == Operation.CHIP_PURCHASE else record for record in records]
+        codes = self._codes(terminal_id)
+        return (
+            [replace(r, pay_code=codes[r.terminal_seq]) if r.terminal_seq in codes else r for r in records] if codes else records
+        )
+
+    def _codes(self, terminal_id: int) -> dict[int, bytes]:
+        """Codes of records that are not trimmed yet, by sequence number."""
+        return dict(self._db.execute("SELECT terminal_seq, code FROM pay_code WHERE terminal_id = ?", (terminal_id,)).fetchall())
 
     def _with_chip(self, record: JournalRecord) -> JournalRecord:
         query = f"SELECT {', '.join(_CHIP)} FROM chip WHERE terminal_id = ? AND terminal_seq = ?"  # noqa: S608 - constants
@@ -201,6 +215,10 @@ def build_records(records: Sequence[JournalRecord]) -> Records:
         built.chip.row.extend(row for row, _ in chips)
         for name in _CHIP:
             getattr(built.chip, name).extend(getattr(chip, name) for _, chip in chips)
+    codes = [(row, record.pay_code) for row, record in enumerate(records) if record.pay_code]
+    if codes:
+        built.pay_codes.row.extend(row for row, _ in codes)
+        built.pay_codes.code.extend(code for _, code in codes)
     return built
 
 

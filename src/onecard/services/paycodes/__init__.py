@@ -1,0 +1,1 @@
+"""Dynamic payment codes (C4): issued, signed, limited, and used once."""
