@@ -16,6 +16,11 @@ from tests.cards.conftest import DESK, City
 THREADS = 16
 
 
+@pytest.fixture
+def city(empty_shelves: City) -> City:
+    return empty_shelves
+
+
 def levels(city: City) -> dict[tuple[str, int], int]:
     return {(level.place.kind, level.card_type_id): level.quantity for level in api.levels()}
 
@@ -85,14 +90,14 @@ def test_an_order_is_its_suppliers(city: City) -> None:
         api.receive("别家", [api.Serials(city.unified, 1, 1)], order_id=order.pk, actor=DESK)
 
 
-def test_receipts_at_once_never_exceed_the_order(city: City, at_once: Callable[..., list[Any]]) -> None:
+def test_receipts_at_once_never_exceed_the_order(city: City, pairs: Callable[..., list[Any]]) -> None:
     order = api.order("卡厂", [api.Ordered(city.unified, 100)], actor=DESK)
-    done = at_once(lambda n: city.receive(n * 10 + 1, n * 10 + 10, order_id=order.pk), THREADS)
+    done = pairs(lambda n: city.receive(n * 10 + 1, n * 10 + 10, order_id=order.pk), THREADS)
     assert sum(isinstance(answer, RuleViolated) for answer in done) == THREADS - 10
     assert levels(city) == {("centre", city.unified): 100}
 
 
-def test_hand_overs_at_once_never_take_more_than_there_is(city: City, at_once: Callable[..., list[Any]]) -> None:
+def test_hand_overs_at_once_never_take_more_than_there_is(city: City, pairs: Callable[..., list[Any]]) -> None:
     city.receive(1, 100, card_type=city.local)
     target, centre = [api.operator_place(city.operator).pk, api.operator_place(city.other).pk], api.centre().pk
 
@@ -100,7 +105,7 @@ def test_hand_overs_at_once_never_take_more_than_there_is(city: City, at_once: C
         line = api.Serials(city.local, n % 9 * 10 + 1, n % 9 * 10 + 20)
         api.hand_over(centre, target[n % 2], [line], actor=DESK)
 
-    done = at_once(take, THREADS)
+    done = pairs(take, THREADS)
     moved = 20 * done.count(None)
     assert 80 <= moved + 20 <= 120
     held = levels(city)
@@ -108,9 +113,9 @@ def test_hand_overs_at_once_never_take_more_than_there_is(city: City, at_once: C
     assert all(isinstance(answer, RuleViolated) for answer in done if answer is not None)
 
 
-def test_claims_at_once_get_different_cards_until_none_is_left(city: City, at_once: Callable[..., list[Any]]) -> None:
+def test_claims_at_once_get_different_cards_until_none_is_left(city: City, pairs: Callable[..., list[Any]]) -> None:
     city.receive(1, 12)
-    done = at_once(
+    done = pairs(
         lambda n: api.claim_for_issue(None, operator_id=city.operator, card_type_id=city.unified, actor=DESK).serial, THREADS
     )
     serials = [answer for answer in done if isinstance(answer, int)]
@@ -118,16 +123,16 @@ def test_claims_at_once_get_different_cards_until_none_is_left(city: City, at_on
     assert sum(isinstance(answer, RuleViolated) for answer in done) == THREADS - 12
 
 
-def test_one_blank_is_claimed_once(city: City, at_once: Callable[..., list[Any]]) -> None:
+def test_one_blank_is_claimed_once(city: City, pairs: Callable[..., list[Any]]) -> None:
     city.receive(1, 100)
-    done = at_once(
+    done = pairs(
         lambda n: api.claim_for_issue(50, operator_id=city.operator, card_type_id=city.unified, actor=DESK).serial, THREADS
     )
     assert done.count(50) == 1
     assert sum(isinstance(answer, RuleViolated) for answer in done) == THREADS - 1
 
 
-def test_hand_overs_and_returns_crossing_do_not_block_one_another(city: City, at_once: Callable[..., list[Any]]) -> None:
+def test_hand_overs_and_returns_crossing_do_not_block_one_another(city: City, pairs: Callable[..., list[Any]]) -> None:
     city.receive(1, 1000, card_type=city.local)
     here, centre = api.operator_place(city.operator).pk, api.centre().pk
     api.hand_over(centre, here, [api.Serials(city.local, 1, 500)], actor=DESK)
@@ -138,7 +143,7 @@ def test_hand_overs_and_returns_crossing_do_not_block_one_another(city: City, at
         else:
             api.return_stock(here, centre, [api.Serials(city.local, 1 + n * 10, 10 + n * 10)], actor=DESK)
 
-    assert at_once(cross, THREADS) == [None] * THREADS
+    assert pairs(cross, THREADS) == [None] * THREADS
 
 
 def test_unified_types_are_issued_from_the_centre_only(city: City) -> None:
@@ -307,8 +312,8 @@ def test_the_check_sees_a_place_that_does_not_add_up(city: City) -> None:
         owner.commit()
 
 
-def test_numbers_are_never_given_twice(city: City, at_once: Callable[..., list[Any]]) -> None:
-    made = [n for part in at_once(lambda n: [api.new_numbers(city.operator) for _ in range(20)], 8) for n in part]
+def test_numbers_are_never_given_twice(city: City, pairs: Callable[..., list[Any]]) -> None:
+    made = [n for part in pairs(lambda n: [api.new_numbers(city.operator) for _ in range(20)], 8) for n in part]
     assert len({n.card_no for n in made}) == len({n.account_no for n in made}) == 160
     assert {n.lane for n in made} == set(range(api.numbering().lanes))
 

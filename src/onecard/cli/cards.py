@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onecard.cli import cards_batch
+from onecard.cli import cards_batch, cards_stock
 
 if TYPE_CHECKING:
     from onecard.services.issuing.api import Report
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _HELP = "卡片：库存、制卡、生命周期 / Cards: stock, personalisation, life cycle"
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False)
 app.add_typer(cards_batch.app, name="batch")
+app.add_typer(cards_stock.stock, name="stock")
+app.add_typer(cards_stock.life, name="life")
 job_app = typer.Typer(help="制卡作业：步骤、重做、回退 / Jobs: steps, retry, roll back", no_args_is_help=True)
 app.add_typer(job_app, name="job")
 

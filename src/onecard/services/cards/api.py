@@ -3,6 +3,7 @@
 Whatever changes something takes an `actor` and asks its permission (`permissions.PERMISSIONS`), scoped by operator.
 """
 
+from onecard.services.cards.books import deposit_fen
 from onecard.services.cards.checks import CHECKS, Finding, check
 from onecard.services.cards.choices import DocumentKind, Operation, PlaceKind, State
 from onecard.services.cards.issue import NewCard, Order, claim_for_issue, issue, unclaim
@@ -74,6 +75,7 @@ __all__ = [
     "check",
     "chip_complete",
     "claim_for_issue",
+    "deposit_fen",
     "documents",
     "drop_rules",
     "events",

@@ -124,7 +124,8 @@ TABLE: dict[Operation, Step] = {
     for step in (
         Step(
             Operation.ISSUE,
-            {None: Cell(_S.ACTIVE, status=_C.ACTIVE, money=(_M.DEPOSIT_IN, _M.FEE, _M.TOP_UP))},
+            # The top-up first: settlement counts a linked record as what its first leg is.
+            {None: Cell(_S.ACTIVE, status=_C.ACTIVE, money=(_M.TOP_UP, _M.DEPOSIT_IN, _M.FEE))},
             fee="issue_fee_fen",
         ),
         Step(Operation.ACTIVATE, {_S.ISSUED: _ACTIVE}),

@@ -95,14 +95,14 @@ BEGIN
     END IF;
     IF p_account.status = 3 THEN
         RAISE EXCEPTION '账户已销户 / account closed: %', p_account.account_no USING ERRCODE = 'check_violation', CONSTRAINT = 'desk_account_closed';
-    ELSIF NOT (CASE p_kind
+    ELSIF (CASE p_kind -- NULL (a side that is no purse compared with one) is a refusal too
         WHEN 3 THEN p_credit = v_purse AND p_debit = v_cash
         WHEN 11 THEN p_credit = v_books[3] AND (p_debit = v_purse OR p_debit = v_books[2])
         WHEN 30 THEN p_debit = v_books[2] AND p_credit = v_books[4]
         WHEN 31 THEN p_debit = v_books[4] AND p_credit = v_books[2]
         WHEN 32 THEN p_credit = v_books[1] AND (p_debit = v_purse OR p_debit = v_books[2] OR p_debit = v_books[4])
         WHEN 33 THEN p_debit = v_purse AND p_credit = v_cash
-        ELSE false END) THEN
+        ELSE false END) IS NOT TRUE THEN
         RAISE EXCEPTION '柜台不能记此分录 / no leg of a desk: kind %, % -> %', p_kind, p_debit, p_credit
             USING ERRCODE = 'check_violation', CONSTRAINT = 'desk_leg';
     ELSIF p_kind = 3 THEN

@@ -50,7 +50,7 @@ DECLARE
     v_source text := (SELECT kind FROM cards_stockplace WHERE id = NEW.source_id);
     v_target text := (SELECT kind FROM cards_stockplace WHERE id = NEW.target_id);
 BEGIN
-    IF NOT (CASE NEW.kind
+    IF (CASE NEW.kind
         WHEN 'order' THEN v_source = 'supplier' AND v_target = 'centre'
         WHEN 'receipt' THEN v_source = 'supplier' AND v_target = 'centre'
         WHEN 'hand_over' THEN (v_source, v_target) IN (('centre', 'operator'), ('centre', 'unit'), ('operator', 'unit'))
@@ -61,7 +61,7 @@ BEGIN
         WHEN 'issue' THEN v_source = 'work' AND v_target = 'issued'
         WHEN 'unissue' THEN v_source = 'issued' AND v_target = 'scrapped'
         WHEN 'take_back' THEN v_source = 'issued' AND v_target = 'scrapped' OR v_source = 'scrapped' AND v_target = 'issued'
-        ELSE false END) THEN
+        ELSE false END) IS NOT TRUE THEN
         PERFORM cards_refuse('stock_route', format('%s: %s -> %s', NEW.kind, v_source, v_target));
     END IF;
     IF (v_source, v_target) = ('operator', 'unit') OR (v_source, v_target) = ('unit', 'operator') THEN
