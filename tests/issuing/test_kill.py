@@ -18,9 +18,7 @@ from tests.support.postgres import TestDatabase
 PLACES = [
     (3, "after"),
     (11, "before"),
-    (11, "after"),
     (30, "after"),
-    (49, "before"),
     (54, "before"),
     (54, "after"),
     (67, "after"),
