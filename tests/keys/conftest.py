@@ -18,6 +18,8 @@ from onecard.services.keys import api  # noqa: E402
 
 NOW = datetime(2026, 5, 1, 4, 0, tzinfo=UTC)
 FAST = api.KdfParameters(time_cost=1, memory_kib=8 * 1024, lanes=1)
+_NEEDED = ("tac", "load", "purchase", "card_control", "app_maintenance", "transport", "sam_control", "pay_code")
+USES = tuple(map(api.KeyUse, _NEEDED))
 ADMIN = Actor("admin", frozenset({"*"}))
 
 
@@ -46,8 +48,8 @@ def home(new_home: Callable[[], Home], monkeypatch: pytest.MonkeyPatch, django_d
 
 @pytest.fixture
 def vault(home: Home, clock: ManualClock) -> Iterator[api.Vault]:
-    """The demonstration's vault on a clock that stands still."""
-    api.init_demo(home, kdf=FAST)
+    """The demonstration's vault, without some uses that no test needs, on a clock that stands still."""
+    api.init_demo(home, kdf=FAST, uses=USES)
     opened = api.open_vault(clock=clock)
     yield opened
     opened.close()

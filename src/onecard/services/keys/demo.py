@@ -1,6 +1,12 @@
 """The vault of a demonstration city: a random passphrase beside the data, one active key of each use. Never for real cards."""
 
+import hashlib
+from collections.abc import Iterable
+
+from django.db import transaction
+
 from onecard.datacenter.home import Home
+from onecard.protocol.purse.ciphers import KEY_BYTES
 from onecard.services.actors import Actor
 from onecard.services.keys.custody.components import Component, Scheme, split
 from onecard.services.keys.keepers.envelope import KdfParameters
@@ -8,14 +14,16 @@ from onecard.services.keys.keepers.secret import KeyBytes
 from onecard.services.keys.models import VaultHeader
 from onecard.services.keys.opening import init_vault, open_vault
 from onecard.services.keys.passphrase import demo_passphrase
+from onecard.services.keys.tree import lock_set
 from onecard.services.keys.uses import KeyAlgorithm, KeyUse, Level, algorithms_of
 from onecard.services.keys.vault import Vault
+from onecard.services.keys.vault_base import PURSE
 
 _MAKER_SECRET = "demo-maker-key"  # noqa: S105 - the name of the secret, not the secret
 _ACTOR = Actor.system("demo")
 
 
-def init_demo(home: Home, *, kdf: KdfParameters | None = None) -> None:
+def init_demo(home: Home, *, kdf: KdfParameters | None = None, uses: Iterable[KeyUse] = tuple(KeyUse)) -> None:
     """Vault, passphrase and an active root of every use and algorithm where there are none; does nothing where there are.
 
     Raises VaultLocked where there is a vault that is not open to us.
@@ -23,8 +31,14 @@ def init_demo(home: Home, *, kdf: KdfParameters | None = None) -> None:
     if not VaultHeader.objects.exists():
         init_vault(bytes(demo_passphrase(home).value), actor=_ACTOR, demonstration=True, kdf=kdf)
     vault = open_vault()
+    with transaction.atomic():  # two that start at once: the second one waits, and finds everything made
+        lock_set(PURSE)
+        _make_missing(vault, home, uses)
+
+
+def _make_missing(vault: Vault, home: Home, uses: Iterable[KeyUse]) -> None:
     have = {(key.use, key.algorithm) for key in vault.status() if key.level is Level.ROOT and key.state != "destroyed"}
-    for use in KeyUse:
+    for use in uses:
         for algorithm in algorithms_of(use):
             if (use, algorithm) not in have:
                 vault.activate(_make(vault, home, use, algorithm), actor=_ACTOR)
@@ -32,11 +46,8 @@ def init_demo(home: Home, *, kdf: KdfParameters | None = None) -> None:
 
 def demo_maker_key(home: Home, algorithm: KeyAlgorithm | int) -> bytes:
     """The transport key that the maker of the demonstration's blank cards and modules put into them; it is the maker's own."""
-    digits = home.secret(f"{_MAKER_SECRET}-{KeyAlgorithm(algorithm).name.lower()}")
-    # The home makes random text; the key is its digest, so that any such text gives 16 bytes.
-    from hashlib import sha256
-
-    return KeyBytes(sha256(digits.encode()).digest()[:16])
+    text = home.secret(f"{_MAKER_SECRET}-{KeyAlgorithm(algorithm).name.lower()}")
+    return KeyBytes(hashlib.sha256(text.encode()).digest()[:KEY_BYTES])  # the home makes random text of its own length
 
 
 def _make(vault: Vault, home: Home, use: KeyUse, algorithm: KeyAlgorithm) -> int:

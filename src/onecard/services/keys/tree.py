@@ -156,8 +156,11 @@ def lock_set(code: str) -> KeySet:
 
 
 def _locked(key_id: int) -> Key:
-    lock_set(get(key_id).key_set.code)
-    return get(key_id)
+    """The key as it is once its set is ours."""
+    found = KeySet.objects.select_for_update().filter(keys=key_id).first()
+    key = get(key_id)  # raises where there is none
+    assert found is not None
+    return key
 
 
 def _next_version(family: KeySet, use: KeyUse, algorithm: KeyAlgorithm, *, level: Level, owner: int, wanted: int | None) -> int:

@@ -34,7 +34,8 @@ class TreeWork(VaultBase):
 
     def get_key(self, key_id: int) -> KeyStatus:
         """One key. Raises NotFound."""
-        return _status(tree.get(key_id), KeyCount.objects.filter(pk=key_id).first())
+        key = tree.get(key_id)
+        return _status(key, _count(key))
 
     def rotate(
         self,
@@ -85,7 +86,7 @@ class TreeWork(VaultBase):
             exportable=self._may_leave(use) if exportable is None else exportable, origin=origin, make=make, now=self.clock.now(),
         )  # fmt: skip
         self.note(f"key.{origin}", subject=_named(key), keys={key.pk: 0}, count=1, actor=actor)
-        return self.get_key(key.pk)
+        return _status(key, None)
 
     def _may_leave(self, use: KeyUse) -> bool:
         """Whether a key leaves when nobody says: into modules from a software vault, never out of a token."""
@@ -109,14 +110,14 @@ class TreeWork(VaultBase):
         actor.require("keys.activate")
         key = tree.activate(key_id, overlap=overlap, now=self.clock.now())
         self.note("key.activate", subject=_named(key), keys={key.pk: 0}, count=1, actor=actor)
-        return self.get_key(key_id)
+        return _status(key, _count(key))
 
     def retire(self, key_id: int, *, actor: Actor) -> KeyStatus:
         """The key is accepted no longer, from now on, and never again. Called through dual control."""
         actor.require("keys.activate")
         key = tree.retire(key_id, now=self.clock.now())
         self.note("key.retire", subject=_named(key), keys={key.pk: 0}, count=1, actor=actor)
-        return self.get_key(key_id)
+        return _status(key, _count(key))
 
     def destroy(self, key_id: int, *, actor: Actor) -> KeyStatus:
         """The key and all below it end; there is no way back. Called through dual control (K2)."""
@@ -150,6 +151,10 @@ def _slot(key: Key) -> Slot:
 
 def _named(key: Key) -> str:
     return f"#{key.pk} {_slot(key)}"
+
+
+def _count(key: Key) -> KeyCount | None:
+    return KeyCount.objects.filter(pk=key.pk).first()
 
 
 def _status(key: Key, used: KeyCount | None) -> KeyStatus:
