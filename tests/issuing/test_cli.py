@@ -95,3 +95,10 @@ def test_what_is_wrong_is_said_in_one_line(onecard: Command) -> None:
         assert code == 2, words
         assert says in text, words
     assert not Job.objects.filter(state=JobState.QUEUED).exists()
+
+
+def test_stock_and_life_are_groups_of_the_same_command(onecard: Command) -> None:
+    for group in ("stock", "life", "batch", "job"):
+        code, text = onecard(group, "--help")
+        assert code == 0
+        assert f"onecard cards {group}" in text
