@@ -69,7 +69,32 @@ def test_a_city_stops_on_ctrl_c_goes_on_where_it_was_and_leaves_nothing_running_
     code, said = city.run(*UP, "--no-traffic", "--seconds", "1")
     assert code == 0, said
     assert city.run("db", "start")[0] == 0
-    assert _figures(city)[0] == 1000
+    assert _figures(city)[0] == 1030  # 30 of the holders of chip cards have names
+    code, said = city.run("ledger", "audit")
+    assert code == 0, said
+    assert city.run("db", "stop")[0] == 0
+
+
+def test_holders_of_chip_cards_get_their_cards_at_the_station_and_pay_with_them(city: CityHome) -> None:
+    """Issued, loaded on line, debited off line, proved by the TAC and posted: nothing of it by hand."""
+    chips = (
+        "SELECT (SELECT count(*) FROM issuing_job WHERE state = 'done'),"
+        " (SELECT count(*) FROM ledger.transfer WHERE kind = 14), (SELECT count(*) FROM ledger.transfer WHERE kind = 13)"
+    )
+    with city.start(*UP[:-1], "400") as process:
+        wait_for_line(process, "Ctrl-C")
+        deadline = time.monotonic() + 240
+        while True:
+            with psycopg.connect(dsn.owner_dsn(city.home)) as connection:
+                issued, loads, purchases = connection.execute(chips).fetchone() or (0, 0, 0)
+            if issued >= 10 and loads >= 3 and purchases >= 3:
+                break
+            assert time.monotonic() < deadline, (issued, loads, purchases)
+            time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, rest
+    assert city.run("db", "start")[0] == 0
     code, said = city.run("ledger", "audit")
     assert code == 0, said
     assert city.run("db", "stop")[0] == 0
