@@ -60,6 +60,13 @@ def resume_loads() -> None:
     api.resume_loads()
 
 
+def prune_pay_codes() -> None:
+    """Payment codes issued longer ago than any limit looks back (C4)."""
+    from onecard.services.paycodes import api
+
+    api.prune_issued()
+
+
 def make_partitions() -> None:
     """Have the journal's next months ready."""
     from django.db import connection
@@ -76,6 +83,27 @@ def make_checkpoints() -> None:
         cursor.execute("SELECT ledger.checkpoint()")
 
 
+def resolve_gray_records() -> None:
+    """Settle gray records of chips by what has come in since (P5)."""
+    from onecard.services.chip import api
+
+    api.resolve_gray()
+
+
+def tell_chip_alarms() -> None:
+    """Say what of the chips has been open for too long."""
+    from onecard.services.chip import api
+
+    api.raise_alarms()
+
+
+def expire_cards() -> None:
+    """Cards whose validity has run out become expired (C3); posting refuses them by their date already."""
+    from onecard.services.cards import api
+
+    api.expire_due()
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Something that is done every so often."""
@@ -90,8 +118,12 @@ TICKS = (
     Tick(expire_holds, timedelta(seconds=20)),
     Tick(expire_units, timedelta(seconds=2)),
     Tick(resume_loads, timedelta(minutes=1)),
+    Tick(expire_cards, timedelta(minutes=1)),
+    Tick(prune_pay_codes, timedelta(hours=1)),
     Tick(make_partitions, timedelta(hours=6)),
     Tick(make_checkpoints, timedelta(minutes=5)),
+    Tick(resolve_gray_records, timedelta(minutes=1)),
+    Tick(tell_chip_alarms, timedelta(minutes=15)),
 )
 
 
