@@ -50,16 +50,35 @@ def database_allowed(django_db_blocker: Any) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def kit(django_database: TestDatabase) -> Iterator["Kit"]:
-    """Chips, SAMs and a vault in memory on a real database; the auditor is content at the end."""
+@pytest.fixture(scope="module")
+def platform(postgres: TestServer) -> Iterator[TestDatabase]:
+    """A database for a file of tests, with Django on it; the auditor is content at the end."""
     from onecard.services.operators.models import CardType
-    from tests.chip.kit import CARD_TYPE, INDEPENDENT, UNIFIED, Kit
+    from tests.chip.kit import CARD_TYPE, INDEPENDENT, UNIFIED
 
-    made = Kit(django_database)
-    CardType.objects.create(pk=CARD_TYPE, code="STD", name="普通卡")
-    made.execute("INSERT INTO ledger.issuer VALUES (%s, true), (%s, false)", UNIFIED, INDEPENDENT)
-    yield made
-    with psycopg.connect(django_database.app_dsn, autocommit=True) as connection:
-        report = audit.run(connection)
-        assert report.ok, report.first_failure
+    with cloned_database(postgres) as database, dj.connected_as(database.app_dsn):
+        CardType.objects.create(pk=CARD_TYPE, code="STD", name="普通卡")
+        with psycopg.connect(database.owner_dsn, autocommit=True) as owner:
+            owner.execute("INSERT INTO ledger.issuer VALUES (%s, true), (%s, false)", (UNIFIED, INDEPENDENT))
+        yield database
+        with psycopg.connect(database.app_dsn, autocommit=True) as connection:
+            report = audit.run(connection)
+            assert report.ok, report.first_failure
+
+
+_EMPTY = """
+SET session_replication_role = replica;
+TRUNCATE chip_heldrecord, chip_decision, chip_load, chip_loaddoubt, chip_purchase, chip_counterhole, chip_cardstate,
+         chip_samstate, chip_chiptypelimit;
+UPDATE chip_chipparameter SET max_counter_jump = 300;
+"""
+
+
+@pytest.fixture
+def kit(platform: TestDatabase) -> "Kit":
+    """Chips, SAMs and a vault in memory. The chip's own tables are empty; only a superuser past all triggers can make them so."""
+    from tests.chip.kit import Kit
+
+    with psycopg.connect(platform.admin_dsn, autocommit=True) as admin:
+        admin.execute(_EMPTY)
+    return Kit(platform)

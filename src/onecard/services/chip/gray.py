@@ -89,8 +89,10 @@ def _resolve_by_same(row: HeldRecord, same: Purchase, now: datetime) -> bool:
 
 
 def _is_loaded_between(row: HeldRecord, after: Purchase) -> bool:
+    """Whether a load may lie between them: no purchase does, so its chip held what the gray one left, or had not touched."""
     span = (row.occurred_at - _SKEW, after.occurred_at + _SKEW)
-    return Load.objects.filter(card_no=row.card_no, host_time__range=span).exists()
+    held = (row.balance_before_fen, row.balance_before_fen - row.amount_fen)
+    return Load.objects.filter(card_no=row.card_no, host_time__range=span, old_balance_fen__in=held).exists()
 
 
 def post(row: HeldRecord, *, now: datetime, released: bool) -> Judged:
