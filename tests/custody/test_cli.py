@@ -2,31 +2,48 @@
 
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from django.contrib.auth.models import User
+from typer.testing import CliRunner, Result
 
+from onecard.cli import signin
+from onecard.cli.keys import app
+from onecard.datacenter.home import Home
+from onecard.kernel.errors import InvalidInput, OneCardError
 from onecard.protocol.purse.ciphers import Algorithm
+from onecard.services.keys.api import close_vault, demo_maker_key
 from onecard.services.keys.custody.components import Component, Scheme, check_of, format_component
 from onecard.services.keys.models import Key
 from onecard.services.keys.models.custody import Ceremony, KeyRequest
+from onecard.terminal.card.store import FileStore
+from onecard.terminal.sam.virtual import VirtualSam
 from tests.custody.conftest import PASSWORD
-from tests.custody.terminal import Answer, converse
+from tests.custody.terminal import converse
 from tests.support.postgres import TestDatabase
 
+Officers = Callable[..., list[User]]
 KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 
 
-def run(database: TestDatabase, *words: str) -> "subprocess.CompletedProcess[str]":
-    environment = {**database.environment, "ONECARD_APP_DATABASE": database.app_dsn, "NO_COLOR": "1", "COLUMNS": "200"}
-    done = subprocess.run(
-        [sys.executable, "-m", "onecard", "keys", *words], env=environment, capture_output=True, text=True, check=False
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+def run(*words: str) -> Result:
+    """A command that asks for nothing, in this process."""
+    result = CliRunner().invoke(app, list(words))
+    assert result.exception is None or isinstance(result.exception, (OneCardError, SystemExit)), result.exception
+    return result
+
+
+@pytest.fixture
+def run_as(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """A command by somebody who signs in, in this process; how a password is asked for is tested on real terminals."""
+
+    def run_signed_in(name: str, *words: str) -> Result:
+        monkeypatch.setattr(signin, "ask_hidden", lambda _prompt: PASSWORD)
+        return run(*words, "--user", name)
+
+    return run_signed_in
 
 
 def check_on_sheet(shown: str) -> str:
@@ -36,80 +53,90 @@ def check_on_sheet(shown: str) -> str:
     return found[1]
 
 
-def as_(name: str, *more: tuple[str, Answer]) -> list[tuple[str, Answer]]:
-    return [(f"{name} 的密码", PASSWORD), *more]
-
-
 def test_from_an_empty_vault_to_an_active_key(
-    database: TestDatabase, officers: Callable[..., list[User]], passphrase: Path, tmp_path: Path
+    database: TestDatabase, officers: Officers, passphrase: Path, run_as: Callable[..., Result], tmp_path: Path
 ) -> None:
     officers("chen", "zhang", "li")
-    assert run(database, "init").returncode == 0
-    code, shown = converse(
-        database,
-        ["keys", "ceremony", "open", "purchase", "--scheme", "xor2", "--custodians", "zhang,li", "--user", "chen"],
-        as_("chen"),
-    )
-    assert (code, "收集分量" in shown) == (0, True), shown
+    assert run("init").exit_code == 0
+    opened = run_as("chen", "ceremony", "open", "purchase", "--scheme", "xor2", "--custodians", "zhang,li")
+    assert "收集分量" in opened.output
     number = str(Ceremony.objects.get().pk)
 
     sheet = format_component(Scheme(2, 2), Component(1, KEY), tag=int(number))
     code, shown = converse(
         database,
         ["keys", "ceremony", "enter", number, "--user", "zhang"],
-        as_("zhang", ("分量", sheet), ("校验值", check_of(Algorithm.DES3, KEY))),
+        [("zhang 的密码", PASSWORD), ("分量", sheet), ("校验值", check_of(Algorithm.DES3, KEY))],
     )
     assert (code, "校验值相符" in shown) == (0, True), shown
     assert sheet not in shown, "what is typed is not shown"
     assert PASSWORD not in shown
-
     code, shown = converse(
-        database, ["keys", "ceremony", "enter", number, "--make", "--user", "li"], as_("li", ("已抄写", check_on_sheet))
+        database,
+        ["keys", "ceremony", "enter", number, "--make", "--user", "li"],
+        [("li 的密码", PASSWORD), ("已抄写", check_on_sheet)],
     )
     assert (code, "已确认" in shown) == (0, True), shown
-    code, shown = converse(database, ["keys", "ceremony", "finish", number, "--user", "chen"], as_("chen"))
-    key = Key.objects.get()
-    assert (code, f"KCV {bytes(key.kcv).hex().upper()}" in shown) == (0, True), shown
 
-    code, shown = converse(
-        database, ["keys", "request", "activate", str(key.pk), "--reason", "go live", "--user", "chen"], as_("chen")
-    )
-    assert code == 0, shown
+    finished = run_as("chen", "ceremony", "finish", number)
+    key = Key.objects.get()
+    assert f"KCV {bytes(key.kcv).hex().upper()}" in finished.output
+    assert run_as("chen", "request", "activate", str(key.pk), "--reason", "go live").exit_code == 0
     request = str(KeyRequest.objects.get().pk)
-    code, shown = converse(database, ["keys", "approve", request, "--user", "chen"], as_("chen"))
-    assert (code, "who asks does not decide" in shown) == (2, True), shown
-    code, shown = converse(database, ["keys", "approve", request, "--user", "zhang"], as_("zhang"))
-    assert (code, "chen → zhang" in shown) == (0, True), shown
+    assert "who asks does not decide" in str(run_as("chen", "approve", request).exception)
+    assert "chen → zhang" in run_as("zhang", "approve", request).output
     assert Key.objects.get().state == "active"
 
-    assert " active" in run(database, "status").stdout
-    usage = run(database, "usage").stdout
-    assert "chen+zhang" in usage, "both names stand in the log of uses"
-    assert run(database, "usage", "verify").stdout.startswith("完整 whole: ")
+    assert " active" in run("status").output
+    assert "chen+zhang" in run("usage").output, "both names stand in the log of uses"
+    assert run("usage", "verify").output.startswith("完整 whole: ")
     file = tmp_path / "transcript.json"
-    assert run(database, "transcript", "export", number, "--out", str(file)).returncode == 0
-    assert "签名有效" in run(database, "transcript", "verify", str(file)).stdout
-    file.write_text(file.read_text().replace("zhang", "zheng"))
-    assert run(database, "transcript", "verify", str(file)).returncode == 2
+    assert run("transcript", "export", number, "--out", str(file)).exit_code == 0
+    assert "签名有效" in run("transcript", "verify", str(file)).output
     public = json.loads(file.read_text())["signature"]["public_key"]
-    assert run(database, "transcript", "verify", str(file), "--key", public).returncode == 2
+    assert "签名有效" in run("transcript", "verify", str(file), "--key", public).output
+    assert run("transcript", "verify", str(file), "--key", "00" * 32).exit_code != 0
+    file.write_text(file.read_text().replace("zhang", "zheng"))
+    assert isinstance(run("transcript", "verify", str(file)).exception, InvalidInput)
 
 
-def test_a_wrong_password_and_a_pipe_are_refused(database: TestDatabase, officers: Callable[..., list[User]]) -> None:
+def test_a_wrong_password_and_a_pipe_are_refused(database: TestDatabase, officers: Officers) -> None:
     officers("chen")
-    code, shown = converse(
-        database, ["keys", "request", "activate", "1", "--reason", "x", "--user", "chen"], [("的密码", "wrong")]
-    )
+    words = ["keys", "request", "activate", "1", "--reason", "x", "--user", "chen"]
+    code, shown = converse(database, words, [("的密码", "wrong")])
     assert (code, "wrong user name or password" in shown) == (2, True), shown
-    piped = run(database, "request", "activate", "1", "--reason", "x", "--user", "chen")
-    assert (piped.returncode, "needs a terminal" in piped.stderr) == (2, True)
+    with pytest.raises(InvalidInput, match="needs a terminal"):
+        signin.ask_hidden("")
 
 
-def test_a_module_is_ordered_taken_in_and_blocked(database: TestDatabase, django_database: TestDatabase) -> None:
-    ordered = run(database, "sam", "order", "2", "--ref", "PO-1", "--first", "00000000A001").stdout.split()
+def test_a_module_is_ordered_taken_in_and_blocked(django_database: TestDatabase) -> None:
+    ordered = run("sam", "order", "2", "--ref", "PO-1", "--first", "00000000A001").output.split()
     assert ordered == ["00000000A001", "00000000A002"]
-    assert run(database, "sam", "receive", "CHIP0001", "--ref", "PO-1").stdout.split() == ["00000000A001", "CHIP0001"]
-    assert run(database, "sam", "block", "00000000A001", "--reason", "stolen").returncode == 0
-    assert re.search(r"00000000A001\s+CHIP0001\s+已停用 blocked", run(database, "sam", "list").stdout)
-    refused = run(database, "sam", "bind", "00000000A002", "10000001")
-    assert (refused.returncode, "no such terminal" in refused.stderr) == (2, True)
+    assert run("sam", "receive", "CHIP0001", "--ref", "PO-1").output.split() == ["00000000A001", "CHIP0001"]
+    assert run("sam", "block", "00000000A001", "--reason", "stolen").exit_code == 0
+    assert re.search(r"00000000A001\s+CHIP0001\s+已停用 blocked", run("sam", "list").output)
+    assert "no such terminal" in str(run("sam", "bind", "00000000A002", "10000001").exception)
+
+
+def test_a_virtual_module_in_a_file_is_personalised(django_database: TestDatabase, home_of_demo: Path, tmp_path: Path) -> None:
+    """With the demonstration's vault, as `docs/keys.md` begins."""
+    assert run("init", "--demo").exit_code == 0
+    file = tmp_path / "module.sam"
+    maker = demo_maker_key(Home.from_environment(), Algorithm.DES3)
+    VirtualSam.create(FileStore(file, durable=False), transport_key=bytes(maker))
+    run("sam", "order", "1", "--ref", "PO-1")
+    run("sam", "receive", "CHIP0001", "--ref", "PO-1")
+    done = run("sam", "personalise", "000000000001", "--virtual", str(file))
+    assert (done.exit_code, "已个人化" in done.output) == (0, True), done.output
+
+
+@pytest.fixture
+def home_of_demo(new_home: Callable[[], Home], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of the test's own, where no other vault's passphrase lies."""
+    home = new_home()
+    home.prepare()
+    monkeypatch.setenv("ONECARD_HOME", str(home.path))
+    for name in ("CREDENTIALS_DIRECTORY", "ONECARD_VAULT_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    yield home.path
+    close_vault()

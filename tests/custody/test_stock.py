@@ -96,12 +96,13 @@ def test_of_many_who_bind_to_one_terminal_one_succeeds(personalised: list[int], 
 
 def test_what_is_only_ordered_cannot_be_worked_with(terminals: list[str]) -> None:
     (number,) = stock.order_sams(1, order_ref="PO-1", actor=SYSTEM)
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: stock.bind_sam(number, terminals[0], actor=SYSTEM),
         lambda: stock.unbind_sam(number, reason="x", actor=SYSTEM),
         lambda: stock.block_sam(number, reason="x", actor=SYSTEM),
         lambda: stock.finish_personalisation(number, {}, actor=SYSTEM),
-    ):
+    )
+    for act in acts:
         with pytest.raises(RuleViolated):
             act()
     assert stock.get_sam(number).state == SamState.ORDERED
@@ -110,14 +111,15 @@ def test_what_is_only_ordered_cannot_be_worked_with(terminals: list[str]) -> Non
 def test_every_act_needs_its_permission_and_some_a_reason(personalised: list[int], terminals: list[str]) -> None:
     nobody = Actor("nobody", frozenset({"keys.read"}))
     number = personalised[0]
-    for act in (
+    acts: tuple[Callable[[], object], ...] = (
         lambda: stock.order_sams(1, order_ref="x", actor=nobody),
         lambda: stock.receive_sams(["CHIP9"], order_ref="x", actor=nobody),
         lambda: stock.bind_sam(number, terminals[0], actor=nobody),
         lambda: stock.unbind_sam(number, reason="x", actor=nobody),
         lambda: stock.block_sam(number, reason="x", actor=nobody),
         lambda: stock.scrap_sam(number, reason="x", actor=nobody),
-    ):
+    )
+    for act in acts:
         with pytest.raises(Forbidden):
             act()
     with pytest.raises(InvalidInput, match="reason"):

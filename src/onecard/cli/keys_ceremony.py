@@ -1,11 +1,11 @@
 """`onecard keys ceremony`: open a ceremony, enter or receive one's own component, combine; each step by one person signed in."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from onecard.services.keys.custody.ceremony import Sheet
     from onecard.services.keys.models.custody import Ceremony
 
 app = typer.Typer(
@@ -15,6 +15,8 @@ app = typer.Typer(
 )
 
 CeremonyId = Annotated[int, typer.Argument(help="仪式号 number of the ceremony")]
+_CLEARED = "\x1b[2J\x1b[3J\x1b[H"
+"""Clears the screen and what has scrolled off it."""
 User = Annotated[str | None, typer.Option("--user", help="管理中心用户名 user name of the management centre")]
 
 
@@ -55,24 +57,26 @@ def enter(
     """录入或领取本人的分量 / Enter or receive one's own component."""
     from onecard.cli.keys import ready
     from onecard.cli.signin import ask, ask_hidden, sign_in
+    from onecard.kernel.errors import InvalidInput
 
     ready()
     from onecard.services.keys.custody import ceremony as service
 
     actor = sign_in(user)
     if make:
-        _show_once(service.make(ceremony_id, actor=actor))
-        service.confirm(ceremony_id, ask("已抄写，分量单上的校验值 written down; check value on the sheet: "), actor=actor)
+        if not sys.stdout.isatty():
+            raise InvalidInput("分量只显示在终端上", "a component is shown on a terminal only")
+        sheet = service.make(ceremony_id, actor=actor)
+        typer.echo(f"分量 component {sheet.number}\n\n    {sheet.text}\n\n校验值 check value: {sheet.check_value}")
+        try:
+            service.confirm(ceremony_id, ask("已抄写，分量单上的校验值 written down; check value on the sheet: "), actor=actor)
+        finally:
+            typer.echo(_CLEARED, nl=False)
         typer.echo("已确认 confirmed")
         return
     text = ask_hidden("分量（按组录入）component, in groups: ")
     found = service.enter(ceremony_id, text, check_value=ask("分量单上的校验值 check value on the sheet: "), actor=actor)
     typer.echo(f"已录入，校验值相符 entered, the check value is right: {found}")
-
-
-def _show_once(sheet: "Sheet") -> None:
-    """To the terminal itself and cleared away after it is confirmed: not into whatever the output is piped to."""
-    typer.echo(f"分量 component {sheet.number}\n\n    {sheet.text}\n\n校验值 check value: {sheet.check_value}")
 
 
 @app.command()
