@@ -81,6 +81,22 @@ def test_the_smaller_of_the_laws_and_the_card_types_limit_holds(tree: Tree, djan
     assert desk.top_up(named, 20_000) == Result.APPROVED
 
 
+def test_what_is_in_the_chip_counts_towards_the_law_but_not_to_the_card_types_limit(
+    tree: Tree, django_database: TestDatabase
+) -> None:
+    desk = Desk(django_database, tree, limit_balance_fen=90_000)
+    card = desk.open(1, None)
+    with psycopg.connect(django_database.owner_dsn, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO ledger.chip_purse (card_no, account_no, lane, balance_fen)"
+            " SELECT card_no, account_no, 1, 30000 FROM ledger.card WHERE card_no = %s",
+            (card,),
+        )
+    assert desk.top_up(card, 70_001) == Result.LIMIT_BALANCE
+    assert desk.top_up(card, 70_000) == Result.APPROVED
+    assert desk.top_up(card, 1) == Result.LIMIT_BALANCE
+
+
 def test_no_cap_and_no_limit_is_no_limit(tree: Tree, django_database: TestDatabase) -> None:
     people.set_cap(people.Cap(TODAY, 0, 0), actor=ACTOR)
     desk = Desk(django_database, tree)

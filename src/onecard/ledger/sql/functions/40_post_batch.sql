@@ -117,8 +117,9 @@ BEGIN
                             WHEN op = 2 THEN CASE WHEN amount < 0 THEN 41 ELSE 0 END
                             WHEN f = 0 THEN 40
                             WHEN amount <= 0 THEN 41
-                            -- The card type's limit and the law's: the smaller one; neither is no limit.
-                            WHEN op = 3 THEN CASE WHEN f_balance + first_fen > least(nullif(v_max_balance[card_type], 0), legal_cap) THEN 45
+                            -- The card type's limit, and the law's, which counts what is in the chip too; NULL is no limit.
+                            WHEN op = 3 THEN CASE WHEN f_balance + first_fen > nullif(v_max_balance[card_type], 0)
+                                                       OR f_balance + first_fen + CASE WHEN f = 1 THEN chip_fen ELSE 0 END > legal_cap THEN 45
                                                   ELSE 0 END
                             WHEN v_max_txn[card_type] > 0 AND amount > v_max_txn[card_type] THEN 42
                             WHEN meal > 0 AND v_max_meal[card_type] > 0 AND meal_spent + amount > v_max_meal[card_type] THEN 43
@@ -127,7 +128,7 @@ BEGIN
                             ELSE 0 END AS code
                   FROM (
                     SELECT ord, op, terminal, seq, card, merchant, amount, meal, occurred, bdate, orig_terminal, orig_seq, is_reversal, id, known,
-                           field, k_code, k_balance, k_transfer, refusal, account_no, operator_id, card_type, repaid_fen, legal_cap, f,
+                           field, k_code, k_balance, k_transfer, refusal, account_no, operator_id, card_type, repaid_fen, legal_cap, chip_fen, f,
                            CASE f WHEN 1 THEN 0 WHEN 2 THEN unit END AS f_unit,
                            CASE f WHEN 1 THEN u_tid WHEN 2 THEN v_tid END AS f_tid,
                            CASE f WHEN 1 THEN u_balance WHEN 2 THEN v_balance END AS f_balance,
@@ -186,6 +187,8 @@ BEGIN
                                c.account_no, c.operator_id, array_position(v_types, c.card_type_id) AS card_type,
                                CASE WHEN i.op = 3 THEN least(coalesce(a.debt_fen, 0), i.amount) ELSE 0 END AS repaid_fen,
                                CASE WHEN a.holder_id IS NULL OR n.holder_id IS NOT NULL THEN v_cap_anonymous ELSE v_cap_registered END AS legal_cap,
+                               CASE WHEN i.op = 3 THEN (SELECT coalesce(sum(greatest(h.balance_fen, 0)), 0)::bigint FROM ledger.chip_purse h
+                                                         WHERE h.account_no = c.account_no) ELSE 0 END AS chip_fen,
                                -- P2: 0 no purse, 1 the public, 2 the private one. Of two, the first in order that has something; a hold
                                -- takes the first that has it all.
                                CASE WHEN i.purse_order < 3 THEN CASE WHEN u.account_no IS NOT NULL THEN 1 WHEN v.account_no IS NOT NULL THEN 2 ELSE 0 END
