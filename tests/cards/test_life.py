@@ -11,7 +11,7 @@ import pytest
 from onecard.kernel.business_day import business_date
 from onecard.kernel.codes import Operation, Result, Text
 from onecard.kernel.errors import Forbidden, InvalidInput, NotFound, RuleViolated
-from onecard.ledger.codes import Medium
+from onecard.ledger.codes import AccountStatus, Medium
 from onecard.ledger.opening import AccountRow
 from onecard.services.actors import Actor
 from onecard.services.cards import api
@@ -373,6 +373,40 @@ def test_a_return_waits_for_no_hold(town: City) -> None:
     assert (state(card), town.balance(card)) == ("active", 4000)
 
 
+def test_a_frozen_account_pays_nothing_out(town: City) -> None:
+    card = town.issue(town.holder(), top_up_fen=5000)
+    purses.set_account_status(account(card), AccountStatus.FROZEN)
+    for refused in (lambda: town.do(card, "return"), lambda: renew(town, card)):
+        with pytest.raises(RuleViolated, match="frozen"):
+            refused()
+    assert (state(card), town.balance(card)) == ("active", 5000)
+    purses.set_account_status(account(card), AccountStatus.ACTIVE)
+    town.do(card, "return")
+    release_blanks(town)
+
+
+def renew(town: City, card_no: int) -> api.LifeEvent:
+    return town.do(card_no, "exchange", new_card=town.renewal(card_no), fee_from_purse=True)
+
+
+def test_a_fee_the_purse_does_not_hold_is_refused(town: City) -> None:
+    card = town.issue(town.holder(), top_up_fen=999)
+    with pytest.raises(RuleViolated) as refused:
+        renew(town, card)
+    assert (refused.value.rule, state(card), town.balance(card)) == ("C3", "active", 999)
+    release_blanks(town)
+
+
+def test_a_number_serves_one_card(town: City) -> None:
+    card, account_no = town.new_card()
+    order = api.Order(town.operator, town.unified, account_no, holder_id=town.holder())
+    api.issue(card, order, actor=DESK, clock=town.clock)
+    again = replace(card, serial=town.blank())
+    with pytest.raises(RuleViolated, match="number exists"):
+        api.issue(again, order, actor=DESK, clock=town.clock)
+    release_blanks(town)
+
+
 # Chips
 
 
@@ -411,6 +445,16 @@ def test_an_incomplete_chip_is_paid_out_later(town: City) -> None:
     with pytest.raises(RuleViolated, match="records are missing"):
         api.operate(card, "carry_over", chip_missing=holes, **carry)
     assert api.operate(card, "carry_over", chip_missing=nothing_missing, **carry).cash_fen == -3000
+    town.do(card, "close")
+
+
+def test_an_account_waits_for_the_records_of_an_empty_chip(town: City) -> None:
+    card = town.issue(town.holder(), card_type=chip_type(town))
+    api.operate(card, "return", actor=DESK, clock=town.clock, chip_missing=holes)
+    with pytest.raises(RuleViolated, match="not settled"):
+        town.do(card, "close")
+    town.clock.advance(timedelta(days=7))
+    town.do(card, "carry_over")
     town.do(card, "close")
 
 

@@ -68,7 +68,7 @@ NEED_TEXT: dict[Need, Text] = {
     Need.DUE: Text("有效期已过", "its validity has run out"),
     Need.WAITED: Text("等待天数已满", "the waiting days are over"),
     Need.CHIP_COMPLETE: Text("芯片计数器完整", "the chip's counters are complete"),
-    Need.SETTLED: Text("押金与芯片余额为零", "no deposit and no chip balance left"),
+    Need.SETTLED: Text("押金、芯片余额与账户已结清", "deposit, chip balance and account settled"),
 }
 
 

@@ -19,7 +19,7 @@ from onecard.services.cards.choices import State
 from onecard.services.cards.errors import rule_refusal
 from onecard.services.cards.life import LIVE, Money
 from onecard.services.cards.models import Card, CardTypeRules
-from onecard.services.cards.ports import ChipMissing
+from onecard.services.cards.ports import ChipMissing, chip_missing
 
 _CASH = (BookKind.FUNDING, BookKind.UNIT_FUNDING)
 Posted = tuple[int | None, int, list[list[Any]]]
@@ -39,7 +39,7 @@ class Till:
     top_up_fen: int = 0
     new_card_no: int | None = None
     new_rules: CardTypeRules | None = None
-    chip_missing: ChipMissing | None = None
+    chip_missing: ChipMissing = chip_missing
     legs: list[Leg] = field(default_factory=list)
     chip_fen: int = 0
     deposit_moved_fen: int = 0
@@ -153,7 +153,6 @@ def _chip_to_purse(till: Till) -> None:
 
 
 def _chip_to_purse_if_complete(till: Till) -> None:
-    assert till.chip_missing is not None
     books.lock_lane(till.card.account_no)  # no record comes in between the question and the payment
     if books.chip_balance(till.card.card_no) is not None and not till.chip_missing(till.card.card_no):
         _chip_to_purse(till)
@@ -178,7 +177,8 @@ def _settle_account(till: Till) -> None:
         cash = book_id(BookKind.UNIT_FUNDING, unit_id) if unit_id else till.book(BookKind.FUNDING)
         till.add(TransferKind.CASH_OUT, purse, cash, max(balance - spent - repaid, 0))
     till.add(TransferKind.DEBT_REPAID, till.book(BookKind.FUNDING), debts, owed)
-    till.account_closed = not any(books.chip_balance(no) for no in _cards_of(account.account_no))
+    # Records of a chip may still come in: the account waits for them (CARRY_OVER closes it then).
+    till.account_closed = not any(books.chip_balance(no) or till.chip_missing(no) for no in _cards_of(account.account_no))
 
 
 def _cards_of(account_no: int) -> list[int]:

@@ -6,11 +6,13 @@ from datetime import date, datetime, timedelta
 
 from onecard.kernel.business_day import business_date
 from onecard.kernel.errors import InvalidInput
+from onecard.ledger.codes import AccountStatus
 from onecard.services.actors import Actor
 from onecard.services.cards import books, rules
+from onecard.services.cards.choices import State
 from onecard.services.cards.errors import rule_refusal
 from onecard.services.cards.issue import NewCard
-from onecard.services.cards.life import Cell, Need, Step
+from onecard.services.cards.life import LIVE, Cell, Need, Step
 from onecard.services.cards.models import Card, CardTypeRules
 from onecard.services.cards.ports import ChipMissing
 
@@ -150,8 +152,13 @@ def _chip_complete(work: Work) -> None:
 
 
 def _settled(work: Work) -> None:
-    if books.deposit_fen(work.card.card_no) or books.chip_balance(work.card.card_no):
+    card = work.card
+    if books.deposit_fen(card.card_no) or books.chip_balance(card.card_no):
         raise rule_refusal("C3", "押金或芯片余额未结清", "a deposit or a chip balance is left")
+    account = books.account(card.account_no)
+    others = Card.objects.filter(account_no=card.account_no, state__in=LIVE)
+    if card.state == State.RETURNED and account and account.status is not AccountStatus.CLOSED and not others.exists():
+        raise rule_refusal("C3", "账户未结清", "the account is not settled")
 
 
 _ASK: dict[Need, Callable[[Work], None]] = {

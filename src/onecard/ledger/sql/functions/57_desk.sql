@@ -95,6 +95,8 @@ BEGIN
     END IF;
     IF p_account.status = 3 THEN
         RAISE EXCEPTION '账户已销户 / account closed: %', p_account.account_no USING ERRCODE = 'check_violation', CONSTRAINT = 'desk_account_closed';
+    ELSIF p_account.status = 2 AND p_debit = v_purse THEN
+        RAISE EXCEPTION '账户已冻结 / account frozen: %', p_account.account_no USING ERRCODE = 'check_violation', CONSTRAINT = 'desk_account_frozen';
     ELSIF (CASE p_kind -- NULL (a side that is no purse compared with one) is a refusal too
         WHEN 3 THEN p_credit = v_purse AND p_debit = v_cash
         WHEN 11 THEN p_credit = v_books[3] AND (p_debit = v_purse OR p_debit = v_books[2])
