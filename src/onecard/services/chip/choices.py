@@ -74,7 +74,7 @@ class Subject(models.TextChoices):
 
     RECORD = "record", _("待处理记录")
     DOUBT = "doubt", _("存疑圈存")
-    HOLE = "hole", _("计数器缺口")
+    HOLE = "hole", _("断号")
 
 
 class Outcome(models.TextChoices):

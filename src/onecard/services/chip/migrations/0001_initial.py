@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ("max_future_s", models.IntegerField(default=600, verbose_name="允许超前秒数")),
                 ("max_amount_fen", models.BigIntegerField(default=100000, verbose_name="单笔上限（分）")),
                 ("max_balance_fen", models.BigIntegerField(default=100000, verbose_name="芯片余额上限（分）")),
-                ("alarm_hole_hours", models.IntegerField(default=72, verbose_name="缺口告警小时")),
+                ("alarm_hole_hours", models.IntegerField(default=72, verbose_name="断号告警小时")),
                 ("alarm_gray_hours", models.IntegerField(default=72, verbose_name="灰记录告警小时")),
                 ("alarm_doubt_minutes", models.IntegerField(default=30, verbose_name="存疑圈存告警分钟")),
                 ("alarm_quarantine_hours", models.IntegerField(default=48, verbose_name="待处理告警小时")),
@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
                 (
                     "subject",
                     models.CharField(
-                        choices=[("record", "待处理记录"), ("doubt", "存疑圈存"), ("hole", "计数器缺口")],
+                        choices=[("record", "待处理记录"), ("doubt", "存疑圈存"), ("hole", "断号")],
                         max_length=6,
                         verbose_name="对象",
                     ),
@@ -329,8 +329,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "计数器缺口",
-                "verbose_name_plural": "计数器缺口",
+                "verbose_name": "断号",
+                "verbose_name_plural": "断号",
                 "indexes": [
                     models.Index(condition=models.Q(("filled_at__isnull", True)), fields=["opened_at"], name="chip_hole_open")
                 ],

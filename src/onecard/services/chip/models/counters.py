@@ -100,8 +100,8 @@ class CounterHole(models.Model):
     decision = models.ForeignKey("chip.Decision", models.PROTECT, null=True, related_name="+")
 
     class Meta:
-        verbose_name = _("计数器缺口")
-        verbose_name_plural = _("计数器缺口")
+        verbose_name = _("断号")
+        verbose_name_plural = _("断号")
         constraints = (
             models.CheckConstraint(condition=Q(kind__in=HoleKind.values), name="chip_hole_kind"),
             models.CheckConstraint(condition=Q(first__gte=0, last__gte=F("first")), name="chip_hole_range"),

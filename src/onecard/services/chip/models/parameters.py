@@ -16,7 +16,7 @@ class ChipParameter(models.Model):
     max_future_s = models.IntegerField(_("允许超前秒数"), default=600)
     max_amount_fen = models.BigIntegerField(_("单笔上限（分）"), default=100_000)
     max_balance_fen = models.BigIntegerField(_("芯片余额上限（分）"), default=100_000)
-    alarm_hole_hours = models.IntegerField(_("缺口告警小时"), default=72)
+    alarm_hole_hours = models.IntegerField(_("断号告警小时"), default=72)
     alarm_gray_hours = models.IntegerField(_("灰记录告警小时"), default=72)
     alarm_doubt_minutes = models.IntegerField(_("存疑圈存告警分钟"), default=30)
     alarm_quarantine_hours = models.IntegerField(_("待处理告警小时"), default=48)
