@@ -14,7 +14,8 @@ from onecard.services.actors import Actor
 from onecard.services.cards import api as cards
 from onecard.services.issuing import batches, station
 from onecard.services.issuing.batches import BatchOrder, Recipient
-from onecard.services.issuing.claims import MAX_RETRIES, Request
+from onecard.services.issuing.claims import Request
+from onecard.services.issuing.ends import MAX_RETRIES
 from onecard.services.issuing.engine import Outcome
 from onecard.services.issuing.models import BatchState, Job, JobState, Pace
 from onecard.services.issuing.station import Report, Trouble

@@ -1,13 +1,11 @@
-"""What ties a job to a card and to the stock: claiming, taking over, condemning, and the two ends, each in one transaction.
+"""What ties a job to a card and to the stock: recognising whose a card is, taking it over, claiming. Its ends are in `ends.py`.
 
 The neighbour `cards` holds stock, numbers and the life of cards; its calls here stand in the transaction that moves the job, so
 that the stock, the ledger and the job cannot disagree. Locks are taken in the order batch, job, stock, lane.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -21,11 +19,10 @@ from onecard.services.actors import Actor
 from onecard.services.cards import api as cards_api
 from onecard.services.issuing import batches, permissions
 from onecard.services.issuing.chip import Content, Seen
+from onecard.services.issuing.ends import end, issuer, name_of, post, wind_up
 from onecard.services.issuing.errors import AlreadyIssued, ForeignCard
-from onecard.services.issuing.journal import fenced
 from onecard.services.issuing.models import OPEN_STATES, BatchState, Job, JobState
 
-MAX_RETRIES = 3
 MAX_REFUSALS = 20
 """Recipients refused one after another before the station stops: then it is not the recipients."""
 _LIVE = tuple(state.value for state in cards_api.State if state.value not in ("replaced", "returned", "closed"))
@@ -118,25 +115,12 @@ def claim_next(seen: Seen, request: Request, token: UUID) -> Job | None:
             except _RecipientRefused as refusal:
                 refused = refusal.cause
                 job.refresh_from_db()  # the claim was undone, and what it had put on the row with it
-                _end(job, JobState.FAILED, reason=refused)
-                _wind_up(job)
+                end(job, JobState.FAILED, reason=refused)
+                wind_up(job)
         if request.batch_id is None:
             break
     assert refused is not None
     raise refused
-
-
-def fix_versions(job: Job, token: UUID, current: Mapping[Any, tuple[int, int, int]]) -> dict[str, tuple[int, int, int]]:
-    """The key versions the job is made with: those of its first touch. Keys rotated since have it rolled back and made anew."""
-    now = {str(use): [int(part) for part in version] for use, version in current.items()}
-    if job.key_versions != now:
-        with fenced(job, token) as held:
-            if held.key_versions and not held.roll_back:
-                _condemn(held, "密钥已换版，重新制作", "the keys were rotated meanwhile: it is made anew", bad=False, again=True)
-            elif not held.key_versions:
-                held.key_versions = now
-            held.save()
-    return {use: (version[0], version[1], version[2]) for use, version in job.key_versions.items()}
 
 
 def content_of(job: Job) -> Content:
@@ -147,67 +131,12 @@ def content_of(job: Job) -> Content:
     return Content(public, HolderData(card_type=job.card_type_id & 0xFF, name=job.content["name"]))
 
 
-def condemn(job: Job, token: UUID, why: OneCardError, *, bad: bool, again: bool = True) -> None:
-    """Have the card rolled back, now or at its next touch. Raises TakenOver."""
-    with fenced(job, token) as held:
-        _condemn(held, why.zh, why.en, bad=bad, again=again)
-        held.save()
-
-
-def issue(job: Job, token: UUID, request: Request) -> None:
-    """The issue and `done` in one transaction: stock, account, money, life. Raises TakenOver, and what `cards` refuses."""
-    with fenced(job, token, with_batch=True) as held:
-        _issue(held, request.actor)
-        _end(held, JobState.DONE)
-        _wind_up(held)
-
-
-def end_rolled_back(job: Job, token: UUID, actor: Actor, *, scrap: bool) -> JobState:
-    """The stock card back or scrapped, its job ended, a new one in the queue if the recipient still waits. Raises TakenOver."""
-    with fenced(job, token, with_batch=True) as held:
-        return end_without_card(held, actor, scrap=scrap)
-
-
-def end_without_card(held: Job, actor: Actor, *, scrap: bool) -> JobState:
-    """The same on a job whose rows are locked already."""
-    if held.stock_serial is not None:
-        cards_api.unclaim(held.stock_serial, actor=_issuer(actor), scrap=scrap, reason=f"{_name(held)} {held.reason_zh}")
-    state = JobState.FAILED if held.bad or not held.again else JobState.ROLLED_BACK
-    _end(held, state)
-    if held.again:
-        requeue(held)
-    _wind_up(held)
-    return state
-
-
-def requeue(job: Job, *, by_hand: bool = False) -> Job | None:
-    """A new job for the recipient of one that ended without a card; none once it has been tried often, or the batch is over."""
-    if job.batch is not None and job.batch.state == BatchState.CANCELLED:
-        return None
-    if not by_hand and _tries(job) > MAX_RETRIES:
-        return None
-    if job.batch is not None and job.batch.state == BatchState.FINISHED:
-        job.batch.state, job.batch.ended_at = BatchState.RUNNING, None
-        job.batch.save(update_fields=["state", "ended_at"])
-    return Job.objects.create(
-        batch_id=job.batch_id,
-        retry_of=job,
-        operator_id=job.operator_id,
-        unit_id=job.unit_id,
-        card_type_id=job.card_type_id,
-        medium=job.medium,
-        holder_id=job.holder_id,
-        account_no=None if job.content.get("opens") else job.account_no,
-        actor=job.actor,
-    )
-
-
 def issue_without_chip(job: Job, request: Request, *, uid: str | None) -> None:
     """UID-only cards and payment codes (C4): nothing is written: claim, issue and `done` are one. The row is locked."""
     _claim_numbers(job, request, uid)
-    _issue(job, request.actor)
-    _end(job, JobState.DONE)
-    _wind_up(job)
+    post(job, request.actor)
+    end(job, JobState.DONE)
+    wind_up(job)
 
 
 class _RecipientRefused(Exception):  # noqa: N818 - undoes a claim
@@ -251,7 +180,7 @@ def _claim(job: Job, uid: str, request: Request, token: UUID) -> Job:
     job.save()
     try:
         with transaction.atomic():
-            _issue(job, request.actor)
+            post(job, request.actor)
             raise _Rehearsed
     except _Rehearsed:
         return job
@@ -268,8 +197,8 @@ def _claim_numbers(job: Job, request: Request, uid: str | None) -> None:
             operator_id=job.operator_id,
             card_type_id=job.card_type_id,
             unit_id=job.unit_id,
-            job=_name(job),
-            actor=_issuer(request.actor),
+            job=name_of(job),
+            actor=issuer(request.actor),
         )
         job.stock_serial = claim.serial
     today = business_date(timezone.now())
@@ -282,61 +211,6 @@ def _claim_numbers(job: Job, request: Request, uid: str | None) -> None:
         "opens": numbers.new_account,
     }
     job.state, job.claimed_at = JobState.CLAIMED, timezone.now()
-
-
-def _issue(job: Job, actor: Actor) -> None:
-    assert job.card_no is not None
-    assert job.account_no is not None
-    until = job.content["until"]
-    card = cards_api.NewCard(
-        card_no=job.card_no,
-        medium=Medium(job.medium),
-        serial=job.stock_serial,
-        valid_until=date.fromisoformat(until) if until else None,
-    )
-    order = cards_api.Order(
-        operator_id=job.operator_id,
-        card_type_id=job.card_type_id,
-        account_no=job.account_no,
-        holder_id=job.holder_id,
-        unit_id=job.unit_id,
-    )
-    cards_api.issue(card, order, actor=_issuer(actor), reason=_name(job), key=_name(job))
-
-
-def _issuer(actor: Actor) -> Actor:
-    """Who may personalise may also take the blank for it and issue the card, here and nowhere else."""
-    return Actor(actor.name, actor.permissions | {"cards.claim", "cards.issue"}, actor.operators)
-
-
-def _name(job: Job) -> str:
-    return f"issuing-{job.pk}"
-
-
-def _condemn(held: Job, zh: str, en: str, *, bad: bool, again: bool) -> None:
-    held.roll_back = True
-    held.bad = held.bad or bad
-    held.again = held.again and again
-    held.reason_zh, held.reason_en = held.reason_zh or zh[:200], held.reason_en or en[:200]
-
-
-def _end(job: Job, state: JobState, *, reason: OneCardError | None = None) -> None:
-    job.state, job.ended_at, job.token = state, timezone.now(), None
-    if reason is not None:
-        job.reason_zh, job.reason_en = reason.zh[:200], reason.en[:200]
-    job.save()
-
-
-def _wind_up(job: Job) -> None:
-    if job.batch_id is not None:
-        batches.finish_if_empty(job.batch_id)
-
-
-def _tries(job: Job) -> int:
-    count, before = 1, job.retry_of
-    while before is not None:
-        count, before = count + 1, before.retry_of
-    return count
 
 
 def _require_number(seen: Seen, job: Job) -> None:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from onecard.kernel.errors import InvalidInput, NotFound, RuleViolated
 from onecard.ledger.codes import Medium
 from onecard.services.actors import Actor
-from onecard.services.issuing import batches, claims, journal, permissions
+from onecard.services.issuing import batches, claims, ends, journal, permissions
 from onecard.services.issuing.batches import ANONYMOUS, Recipient
 from onecard.services.issuing.claims import Request
 from onecard.services.issuing.models import OPEN_STATES, Batch, Job, JobState, JournalLine
@@ -95,7 +95,7 @@ def retry(job_id: int, *, actor: Actor) -> Job:
         job = _locked(job_id, actor, permissions.ROLL_BACK)
         if job.state not in (JobState.FAILED, JobState.ROLLED_BACK) or Job.objects.filter(retry_of=job).exists():
             raise _not_so(job)
-        made = claims.requeue(job, by_hand=True)
+        made = ends.requeue(job, by_hand=True)
         if made is None:
             raise RuleViolated("批次已取消，不能重做", "the batch was cancelled: nothing is retried", rule="C2")
     return made
@@ -111,12 +111,12 @@ def roll_back(job_id: int, *, actor: Actor, again: bool = False, reason: str = "
         job.reason_zh = job.reason_en = reason[:200]
         job.again = again
         if job.state == JobState.QUEUED:
-            return claims.end_without_card(job, actor, scrap=False)
+            return ends.end_without_card(job, actor, scrap=False)
         if job.state not in OPEN_STATES:
             raise _not_so(job)
         job.token = None
         if not journal.has_written(job):
-            return claims.end_without_card(job, actor, scrap=False)
+            return ends.end_without_card(job, actor, scrap=False)
         job.roll_back = True
         job.save()
     return JobState(job.state)
@@ -132,7 +132,7 @@ def write_off(job_id: int, *, actor: Actor, reason: str, again: bool = True) -> 
             raise _not_so(job)
         job.reason_zh = job.reason_en = reason[:200]
         job.bad, job.again = True, job.again and again
-        return claims.end_without_card(job, actor, scrap=True)
+        return ends.end_without_card(job, actor, scrap=True)
 
 
 def batch_list(*, operators: frozenset[int] | None = None) -> QuerySet[Batch]:

@@ -20,7 +20,7 @@ from onecard.kernel.errors import InvalidInput, NotFound, RuleViolated
 from onecard.protocol.purse.apdu import Response, Status
 from onecard.protocol.purse.perso import Exchange, PersoPlan, PersoRefused, erase, is_sealed, personalise
 from onecard.protocol.purse.perso_card import PurseProfile, purse_plan
-from onecard.services.issuing import chip, claims, journal
+from onecard.services.issuing import chip, claims, ends, journal
 from onecard.services.issuing.chip import Content, Keys, Talk
 from onecard.services.issuing.claims import Request
 from onecard.services.issuing.errors import ChipRefused, ForeignCard, WrongCard
@@ -118,7 +118,7 @@ class _Work:
         self.card = card_ref(self.job)
         self.keys = self.vault.open_personalisation(self.card)
         self.content = claims.content_of(self.job)
-        versions = claims.fix_versions(self.job, self.token, self.keys.versions())
+        versions = ends.fix_versions(self.job, self.token, self.keys.versions())
         profile = PurseProfile(self.content.public, self.content.holder)
         self.plan = purse_plan(profile, versions, algorithm=chip.plan_algorithm(versions))
         if self.job.roll_back:
@@ -130,14 +130,14 @@ class _Work:
         except (ChipRefused, WrongCard) as refused:
             # Nothing was written: the transport key does not open it, so it is no blank of ours, and the stock card is elsewhere.
             if not journal.has_written(self.job):
-                claims.condemn(self.job, self.token, refused, bad=False)
-                claims.end_rolled_back(self.job, self.token, self.request.actor, scrap=False)
+                ends.condemn(self.job, self.token, refused, bad=False)
+                ends.end_rolled_back(self.job, self.token, self.request.actor, scrap=False)
                 raise ForeignCard(
                     f"此卡不是本平台的空白卡：{refused.zh}", f"the card is no blank of this platform: {refused.en}"
                 ) from None
-            claims.condemn(self.job, self.token, refused, bad=True)
+            ends.condemn(self.job, self.token, refused, bad=True)
         except (RuleViolated, InvalidInput, NotFound) as refused:  # the issue was refused: the recipient's case, not the card's
-            claims.condemn(self.job, self.token, refused, bad=False, again=False)
+            ends.condemn(self.job, self.token, refused, bad=False, again=False)
         return (yield from self._roll_back())
 
     def _write(self) -> Talk[None]:
@@ -191,7 +191,7 @@ class _Work:
         yield from chip.prove(self.plan, self.keys, self.content, load_proof=load_proof)
 
     def _issue(self) -> Result:
-        claims.issue(self.job, self.token, self.request)
+        ends.issue(self.job, self.token, self.request.actor)
         return Result(Outcome.DONE)
 
     def _roll_back(self) -> Talk[Result]:
@@ -202,7 +202,7 @@ class _Work:
                 sealed = yield from chip.played(is_sealed(self.plan, self.keys))
                 yield from self._play(erase(self.plan, self.keys, initial=not sealed))
         except ChipRefused as refused:
-            claims.condemn(self.job, self.token, refused, bad=True)
-        ended = claims.end_rolled_back(self.job, self.token, self.request.actor, scrap=sealed or self.job.bad)
+            ends.condemn(self.job, self.token, refused, bad=True)
+        ended = ends.end_rolled_back(self.job, self.token, self.request.actor, scrap=sealed or self.job.bad)
         outcome = Outcome.FAILED if ended is JobState.FAILED else Outcome.ROLLED_BACK
         return Result(outcome, zh=self.job.reason_zh, en=self.job.reason_en)
