@@ -2,11 +2,13 @@
 
 A driver turns the bytes of one protocol into records and answers back into bytes. It never sees TLS, sockets, certificates or
 the application server: it gets a `Wire` to its device and the `Services` of the gateway, and makes a `Session` per connection.
-A new maker is a new folder with a driver.py that exports DRIVER, and a line in main.py (G4).
+A new maker is a new folder with a manifest.toml and a driver.py that exports DRIVER (G4; docs/drivers.md). A device
+that is not at the end of a TLS line, but on a bus or behind a broker, is served by a `PortDriver` (docs/adr/0070).
 """
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from onecard.gateway.admission import AdmittedLine
@@ -86,6 +88,48 @@ class Services:
     def now_us(self) -> int:
         """Microseconds since 1970 by the platform's clock."""
         return to_epoch_us(self.clock.now())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortSettings:
+    """One port of an attachment file: which bus or broker, and who is on it."""
+
+    name: str
+    driver: str
+    transport: str
+    """``serial:/dev/ttyS0?baud=9600``, ``pty:/dev/pts/3``, ``tcp:host:port``, ``mqtt:host:port``, ``mqtts:host:port``."""
+    terminals: Mapping[str, int]
+    """The platform's terminal id by the device's address or name on the bus."""
+    state_dir: Path
+    """Where the port keeps its journal; nobody else's."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    quirks: frozenset[str] = frozenset()
+
+
+class Port(Protocol):
+    """A bus or a broker with its devices, while its line is admitted."""
+
+    async def run(self) -> None:
+        """Serve until cancelled; leaves nothing open behind it. Raises OneCardError if the settings can't be used."""
+
+    def status(self) -> Mapping[str, bool]:
+        """Which devices are on line, by address or name."""
+
+
+class PortDriver(Protocol):
+    """One protocol on a bus or a broker. `line` gives the admitted line of the moment, or None when it is cut off."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open_port(self, settings: PortSettings, line: "LineNow", services: "Services") -> Port:
+        """A port; nothing is opened before `run`. Raises InvalidInput naming what is wrong in the settings."""
+
+
+class LineNow(Protocol):
+    """The admitted line behind a port, asked anew for every record, so that a cut-off is in force at once."""
+
+    def __call__(self) -> AdmittedLine | None: ...
 
 
 class Spawn(Protocol):

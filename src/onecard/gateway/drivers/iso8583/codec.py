@@ -1,7 +1,10 @@
 """Between ISO 8583 messages and records: pure functions, one for each kind of message that moves money."""
 
+from typing import Any
+
 from onecard.gateway.uplink import Row
 from onecard.kernel.codes import Operation, Result
+from onecard.protocol.iso8583 import codec as wire
 from onecard.protocol.iso8583.messages import (
     MAX_BATCH,
     Balanced,
@@ -16,6 +19,17 @@ from onecard.protocol.proto.records_pb2 import Records
 
 _MAX_CARD_NO = 10**18
 _REPEAT = (Result.BUSY, Result.UNAVAILABLE)
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """The fields of a frame without its length, checked as a request is. Raises ValueError."""
+    wire.parse_request(data)
+    return dict(wire.decode(data))
+
+
+def encode(fields: dict[str, Any]) -> bytes:
+    """The frame of these fields, without its length. Raises ValueError."""
+    return wire.encode(fields, None)
 
 
 def build_row(message: Financial, terminal_id: int, *, moments: MomentCache, now_us: int) -> Row:

@@ -27,3 +27,6 @@ class IsoDriver:
     def build_farewell(self, code: Result, reason: str) -> bytes:
         """ISO 8583 has no message that says a line is closing."""
         return b""
+
+
+DRIVER = IsoDriver

@@ -17,3 +17,6 @@ class NativeDriver:
 
     def build_farewell(self, code: Result, reason: str) -> bytes:
         return build_closing(int(code), reason)
+
+
+DRIVER = NativeDriver

@@ -1,0 +1,1 @@
+"""The conformance kit for makers of drivers (`onecard driver check`)."""

@@ -1,0 +1,29 @@
+"""Native frames as plain values, for vectors and the conformance kit; sessions use the columns (protocol/native.py)."""
+
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+
+from onecard.protocol.native import check_load, check_records, parse_device_frame
+from onecard.protocol.proto.device_pb2 import DeviceFrame
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """The content of a DeviceFrame without its length, checked as a session does. Raises ValueError."""
+    frame = parse_device_frame(data)
+    body = frame.WhichOneof("body")
+    if body is None:
+        raise ValueError("empty frame")
+    if body == "submit":
+        check_records(frame.submit.records, frozenset(frame.submit.records.terminal_id))
+    elif body == "chip_load":
+        check_load(frame.chip_load.load, frozenset((frame.chip_load.load.terminal_id,)))
+    return dict(MessageToDict(frame, preserving_proto_field_name=True))
+
+
+def encode(fields: dict[str, Any]) -> bytes:
+    """The DeviceFrame of these values, without its length. Raises ValueError."""
+    try:
+        return ParseDict(fields, DeviceFrame()).SerializeToString(deterministic=True)
+    except ParseError as error:
+        raise ValueError(str(error)) from None
