@@ -14,7 +14,8 @@ from onecard.kernel.errors import Forbidden, InvalidInput, NotFound, RuleViolate
 from onecard.ledger.codes import AccountStatus, Medium
 from onecard.ledger.opening import AccountRow
 from onecard.services.actors import Actor
-from onecard.services.cards import api
+from onecard.services.cards import api, timeline
+from onecard.services.issuing.api import Job, JournalLine
 from onecard.services.operators import api as operators
 from onecard.services.people import api as people
 from onecard.services.purses import api as purses
@@ -595,10 +596,11 @@ def test_a_card_opened_in_bulk_gets_its_life_with_the_first_look(town: City) -> 
 # The time line
 
 
-def test_the_time_line_tells_everything_in_order(town: City) -> None:
+def test_the_time_line_tells_everything_in_order(town: City, monkeypatch: pytest.MonkeyPatch) -> None:
     card = town.issue(town.holder(), top_up_fen=5000)
     town.clock.advance(timedelta(hours=1))
     event = town.do(card, "report_lost")
+    monkeypatch.setattr(timeline, "_providers", {})
     api.register("test", lambda card_no, serial: [api.Entry(town.clock.now(), "chip", Text("芯片", "chip"), ref=str(serial))])
     told = api.timeline(card, actor=DESK)
     assert [(entry.source, entry.title.en) for entry in told] == [
@@ -615,6 +617,22 @@ def test_the_time_line_tells_everything_in_order(town: City) -> None:
     ]
     lost = next(entry for entry in told if entry.event_id == event.pk)
     assert (lost.actor, lost.reason, lost.detail.en) == ("desk", "柜台", "active → lost")
+
+
+def test_the_time_line_tells_of_the_chip_and_of_the_job_that_wrote_it(town: City) -> None:
+    card_type = chip_type(town)
+    card = town.issue(town.holder(), card_type=card_type, top_up_fen=5000)
+    town.load(card, 3000)
+    now = town.clock.now()
+    job = Job.objects.create(
+        operator_id=town.operator, card_type_id=card_type, medium=1, state="done", card_no=card, account_no=account(card),
+        stock_serial=api.Card.objects.get(pk=card).serial, uid="04A1", actor="station", station="S1", attempts=1,
+        claimed_at=now, ended_at=now,
+    )  # fmt: skip
+    for phase in ("intent", "done"):
+        JournalLine.objects.create(job=job, attempt=1, step="select", phase=phase)
+    told = {(entry.source, entry.title.en, entry.amount_fen) for entry in api.timeline(card, actor=DESK)}
+    assert {("issuing", "written, touch 1", None), ("issuing", "job done", None), ("chip", "Load", 3000)} <= told
 
 
 # What has happened stays

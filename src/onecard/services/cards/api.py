@@ -38,6 +38,7 @@ from onecard.services.cards.shelves import (
     where_is,
 )
 from onecard.services.cards.stock import Ordered, Serials, hand_over, order, receive, return_stock, scrap
+from onecard.services.cards.tellers import register_neighbours
 from onecard.services.cards.timeline import Entry, register, timeline
 from onecard.services.cards.undo import undo, why_not
 
@@ -113,3 +114,5 @@ __all__ = [
     "where_is",
     "why_not",
 ]
+
+register_neighbours()

@@ -9,6 +9,7 @@ from onecard.services.cards.choices import PlaceKind
 from onecard.services.cards.errors import one_transaction
 from onecard.services.cards.models import StockDocument, StockLevel, StockMovement, StockPlace, StockRange
 
+# Conditions on a serial are written as the expression indexes have them (sql/stock.sql), so that they are found there.
 _ROOT = "SELECT id FROM operators_operator WHERE parent_id IS NULL"
 
 
@@ -57,7 +58,10 @@ def ranges(place_id: int, *, card_type_id: int | None = None) -> QuerySet[StockR
 
 def where_is(serial: int) -> StockRange | None:
     """The place a serial is in (with its neighbours), or None for one that is with a supplier, or unknown."""
-    return StockRange.objects.select_related("place").filter(first__lte=serial, last__gte=serial).first()
+    held = StockRange.objects.select_related("place")
+    return held.extra(
+        where=["int8range(cards_stockrange.first, cards_stockrange.last, '[]') @> %s::bigint"], params=[serial]
+    ).first()
 
 
 def documents() -> QuerySet[StockDocument]:
@@ -68,7 +72,6 @@ def documents() -> QuerySet[StockDocument]:
 def movements(serial: int) -> QuerySet[StockMovement]:
     """Every movement of a serial, oldest first."""
     held = StockMovement.objects.select_related("document", "source", "target")
-    # Written as the expression index has it, so that it is found there.
     return held.extra(
         where=["int8range(cards_stockmovement.first, cards_stockmovement.last, '[]') @> %s::bigint"], params=[serial]
     ).order_by("id")

@@ -1,6 +1,7 @@
 """A card's whole life in one list, oldest first: stock, issuing, life, money, lists and chip.
 
-The card domain tells of its own tables and of the ledger's; issuing and chip hand in what they know by `register`.
+The card domain tells of its own tables and of the ledger's; what issuing and chip know comes through
+`register` (`tellers.py`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
