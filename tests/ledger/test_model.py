@@ -220,4 +220,5 @@ def test_a_long_sequence_ends_as_the_model_does(shared: Shared, seed: int) -> No
         approved.update(Op(r.op) for r, code in zip(records, expected, strict=True) if code == Result.APPROVED)
         if turn % 10 == 9:
             play.compare()
-    assert all(approved[op] >= 3 for op in Op if op != Op.BALANCE), f"seed {seed} tries too little: {approved}"
+    others = {Op.BALANCE, Op.CHIP_PURCHASE}  # the one posts nothing, the other goes its own way (tests/chip)
+    assert all(approved[op] >= 3 for op in set(Op) - others), f"seed {seed} tries too little: {approved}"
