@@ -13,13 +13,14 @@ from tests.support.postgres import TestDatabase
 
 dj.setup()
 
+from django.db import transaction  # noqa: E402
+
 from onecard.services.actors import Actor  # noqa: E402
 from onecard.services.keys import api  # noqa: E402
 
 NOW = datetime(2026, 5, 1, 4, 0, tzinfo=UTC)
 FAST = api.KdfParameters(time_cost=1, memory_kib=8 * 1024, lanes=1)
-_NEEDED = ("tac", "load", "purchase", "card_control", "app_maintenance", "transport", "sam_control", "pay_code")
-USES = tuple(map(api.KeyUse, _NEEDED))
+USES = tuple(map(api.KeyUse, ("tac", "load", "purchase", "card_control", "app_maintenance", "transport")))
 ADMIN = Actor("admin", frozenset({"*"}))
 
 
@@ -48,8 +49,13 @@ def home(new_home: Callable[[], Home], monkeypatch: pytest.MonkeyPatch, django_d
 
 @pytest.fixture
 def vault(home: Home, clock: ManualClock) -> Iterator[api.Vault]:
-    """The demonstration's vault, without some uses that no test needs, on a clock that stands still."""
-    api.init_demo(home, kdf=FAST, uses=USES)
+    """A demonstration vault with one 3DES root of some uses and a signing key, on a clock that stands still."""
+    api.init_demo(home, kdf=FAST, uses=())
     opened = api.open_vault(clock=clock)
+    with transaction.atomic():
+        for use in USES:
+            opened.activate(opened.rotate(use, actor=ADMIN).key_id, actor=ADMIN)
+        signing = opened.rotate("pay_code", algorithm=api.KeyAlgorithm.ED25519, actor=ADMIN)
+        opened.activate(signing.key_id, actor=ADMIN)
     yield opened
     opened.close()

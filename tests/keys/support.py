@@ -36,4 +36,4 @@ def batch(*rows: tuple[int, bytes, int], version: int = 1, algorithm: int = 0, s
     """Rows of (card, data, tac) of one operator."""
     size = len(rows)
     card, data, tac = (list(column) for column in zip(*rows, strict=True))
-    return api.TacBatch([OPERATOR] * size, card, [version] * size, [algorithm] * size, data, tac, [sam] * size)  # type: ignore[arg-type]
+    return api.TacBatch([OPERATOR] * size, card, [version] * size, [algorithm] * size, data, tac, [sam] * size)

@@ -4,6 +4,7 @@ import json
 import os
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +158,7 @@ def test_components_come_back_to_their_custodian_and_fit_nobody_else(keeper: Kee
     shown = keeper.open_component(sealed)
     assert shown.number == 2
     assert sealed.kcv == check_value(DES3, shown.value)
-    for wrong in ({"number": 1}, {"context": "ceremony 2 tac"}):
-        other = type(sealed)(**{"number": 2, "context": "ceremony 1 tac", "blob": sealed.blob, "kcv": sealed.kcv, **wrong})
+    for other in (replace(sealed, number=1), replace(sealed, context="ceremony 2 tac")):
         with pytest.raises(KeeperFault):
             keeper.open_component(other)
 

@@ -4,6 +4,7 @@ import base64
 import logging
 import os
 import pickle
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from onecard.services.keys.api import CardRef, KeyBytes, KeyUse
 from onecard.services.keys.keepers.envelope import KdfParameters, Wrapped, unwrap_data_key
 from onecard.services.keys.keepers.software import SoftwareKeeper
 from onecard.services.keys.models import VaultHeader
-from tests.keys.conftest import ADMIN, FAST, USES
+from tests.keys.conftest import ADMIN, FAST
 from tests.keys.support import CARD, MOMENT, OPERATOR, batch, bring_in, purchase
 from tests.support.postgres import TestDatabase
 
@@ -37,7 +38,7 @@ def _forms(key: bytes) -> list[bytes]:
 
 def _dump(database: TestDatabase) -> bytes:
     """Every table of every schema of ours, as COPY gives it in text and in binary form."""
-    found = []
+    found: list[bytes] = []
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
         tables = admin.execute(
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'ledger')"
@@ -55,7 +56,7 @@ def _files(home: Home) -> bytes:
 
 
 @pytest.fixture
-def log() -> StringIO:
+def log() -> Iterator[StringIO]:
     """Everything that any logger says, down to DEBUG, and statements with their parameters."""
     stream = StringIO()
     handler = logging.StreamHandler(stream)
@@ -65,7 +66,7 @@ def log() -> StringIO:
     root.setLevel(logging.DEBUG)
     statements.setLevel(logging.DEBUG)
     connection.force_debug_cursor = True
-    yield stream  # type: ignore[misc]
+    yield stream
     root.removeHandler(handler)
     root.setLevel(before[0])
     statements.setLevel(before[1])
@@ -91,7 +92,6 @@ def test_no_key_is_anywhere_in_the_clear(vault: api.Vault, home: Home, database:
     ]
     assert isinstance(vault.keeper, SoftwareKeeper)
     secrets.append(bytes(vault.keeper._root()))
-    api.init_demo(home, uses=USES)
     said = log.getvalue().encode()
     assert b"keys_key" in said  # statements are logged
     places = {"log": said, "dump": _dump(database), "home": _files(home), "texts": "".join(texts).encode(), "command": command}
@@ -116,7 +116,8 @@ def test_key_bytes_hide_or_refuse() -> None:
         logging.LogRecord("", 0, "", 0, "%s %r", (key, key), None).getMessage(),
     ]
     assert not [text for text in shown if "secret" in text or raw.hex() in text]
-    for refuse in (key.hex, key.decode, lambda: pickle.dumps(key)):
+    refusals: list[Callable[[], object]] = [key.hex, key.decode, lambda: pickle.dumps(key)]
+    for refuse in refusals:
         with pytest.raises(TypeError):
             refuse()
     assert key == raw

@@ -56,9 +56,10 @@ def test_a_demonstration_vault_has_every_use_in_force_and_is_made_once(home: Hom
     assert (KeyUse.TAC, KeyAlgorithm.SM4) in active
 
 
-def test_the_demonstrations_maker_knows_the_transport_key(home: Home, vault: api.Vault) -> None:
+def test_the_demonstrations_maker_knows_the_transport_key(home: Home) -> None:
+    api.init_demo(home, kdf=FAST, uses=[KeyUse.TRANSPORT])
     challenge = os.urandom(8)
-    answer = vault.open_personalisation(REF).external_authentication("card_control", challenge, initial=True)
+    answer = api.open_vault().open_personalisation(REF).external_authentication("card_control", challenge, initial=True)
     assert answer == secure.external_authentication(DES3, api.demo_maker_key(home, DES3), challenge)
 
 
@@ -219,3 +220,11 @@ def test_a_token_that_is_missing_or_locked_says_which(home: Home, token: dict[st
 def test_the_process_has_one_vault(home: Home) -> None:
     api.init_demo(home, kdf=FAST, uses=())
     assert api.open_vault() is api.open_vault()
+
+
+def test_a_real_vault_gets_no_keys_of_a_demonstration(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.init_vault("correct horse battery staple", actor=ADMIN, kdf=FAST)
+    (home.path / "passphrase").write_text("correct horse battery staple")
+    monkeypatch.setenv("ONECARD_VAULT_PASSPHRASE_FILE", str(home.path / "passphrase"))
+    api.init_demo(home, kdf=FAST)
+    assert api.open_vault().status() == []

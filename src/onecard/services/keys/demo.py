@@ -26,10 +26,14 @@ _ACTOR = Actor.system("demo")
 def init_demo(home: Home, *, kdf: KdfParameters | None = None, uses: Iterable[KeyUse] = tuple(KeyUse)) -> None:
     """Vault, passphrase and an active root of every use and algorithm where there are none; does nothing where there are.
 
-    Raises VaultLocked where there is a vault that is not open to us.
+    Nothing either where the vault is a real one: its keys come from ceremonies. Raises VaultLocked where the demonstration's
+    passphrase is not in this home.
     """
-    if not VaultHeader.objects.exists():
+    header = VaultHeader.objects.first()
+    if header is None:
         init_vault(bytes(demo_passphrase(home).value), actor=_ACTOR, demonstration=True, kdf=kdf)
+    elif not header.demonstration:
+        return
     vault = open_vault()
     with transaction.atomic():  # two that start at once: the second one waits, and finds everything made
         lock_set(PURSE)

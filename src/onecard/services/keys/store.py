@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from onecard.services.keys.errors import VaultLocked
 
+_LOCK_TIMEOUT = "10s"
 _NOTE = "SELECT keys_note_use(%s, %s, %s, %s, %s, %s, %s::bigint[], %s::int[], %s::bigint[], %s::int[], %s::int[])"
 
 
@@ -27,7 +28,10 @@ def conninfo() -> str:
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     given = {name: settings[key] for name, key in named.items() if settings.get(key)}
     timeout = settings.get("OPTIONS", {}).get("connect_timeout", 10)
-    return make_conninfo("", connect_timeout=timeout, application_name="onecard vault", **given)
+    # A caller whose own transaction holds what the log needs would wait for itself: better an error than that.
+    return make_conninfo(
+        "", connect_timeout=timeout, application_name="onecard vault", options=f"-c lock_timeout={_LOCK_TIMEOUT}", **given
+    )
 
 
 class Store:
