@@ -22,8 +22,8 @@ def trouble(database: TestDatabase, city: City, *, operator: str = "A") -> Chip:
     buy(300)
     buy(1250, tac=1)
     chip.buy(400, merchant=shop)  # a record that has not come in yet
-    buy(600, gray=True)
     buy(700)
+    buy(600, gray=True)  # the last, so that no later record says what became of it
     request = chip.initialize_load(5_000)
     assert kit.load(request).code == 0
     later = replace(chip.initialize_load(5_000), online_counter=chip.online)

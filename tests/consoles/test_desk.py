@@ -42,6 +42,8 @@ def test_each_list_shows_its_rows_with_age_and_reason(chip: Chip, signed_in: Cal
     assert len(client.get(PAGE, {"reason": "tac_wrong", "card": chip.card_no}).context["rows"]) == 1
     assert client.get(PAGE, {"reason": "time_old"}).context["rows"] == []
     assert client.get(PAGE, {"tab": "nothing"}).status_code == 404
+    life = client.get(f"/centre/cards/{chip.card_no}/").content.decode()
+    assert 'class="chip"' in life, "the chip's part of the time line"
 
 
 def test_a_record_is_released_by_two_people_and_by_no_one_alone(
@@ -100,4 +102,4 @@ def test_the_desk_over_rest_takes_two_people_as_well(chip: Chip, program: Callab
         assert done.json()["approved"] is True
     assert _shadow(chip) == before - 1250
     standing = admin.get(f"{BASE}/chips/{chip.card_no}").json()
-    assert (standing["balance_fen"], standing["open_holes"]) == (_shadow(chip), 2) and standing["missing"]
+    assert (standing["balance_fen"], standing["open_holes"]) == (_shadow(chip), 1) and standing["missing"]

@@ -44,7 +44,7 @@ class RulesForm(forms.Form):
         for name in (*_WHO, *_PURSES, *_OTHER):
             self.fields[name] = forms.BooleanField(label=_title(name), required=False)
         for name in _MONEY:
-            self.fields[name] = YuanField(label=_title(name).replace("（分）", "") + _(" (yuan)"), required=False)
+            self.fields[name] = YuanField(label=_plain(name) + _(" (yuan)"), required=False)
         for name in _TIMES:
             self.fields[name] = forms.IntegerField(label=_title(name), min_value=0, max_value=100_000)
 
@@ -56,6 +56,11 @@ class RulesForm(forms.Form):
 
 def _title(name: str) -> str:
     return str(getattr(CardTypeRules._meta.get_field(name), "verbose_name", name))
+
+
+def _plain(name: str) -> str:
+    """Without the unit that the table keeps it in."""
+    return _title(name).removesuffix("（分）").removesuffix(" (fen)")
 
 
 def _today() -> Any:
@@ -166,14 +171,17 @@ def _proposal(dated: list[CardTypeRules]) -> dict[str, Any]:
 def _limits(found: CardType) -> list[tuple[str, str]]:
     names = ("limit_txn_fen", "limit_meal_fen", "limit_day_fen", "limit_balance_fen")
     fields = [(str(getattr(CardType._meta.get_field(name), "verbose_name", name)), getattr(found, name)) for name in names]
-    return [(title.replace("（分）", ""), f"¥{formats.yuan(fen)}" if fen else _("no limit")) for title, fen in fields]
+    return [
+        (title.removesuffix("（分）").removesuffix(" (fen)"), f"¥{formats.yuan(fen)}" if fen else _("no limit"))
+        for title, fen in fields
+    ]
 
 
 def _rules_row(rules: CardTypeRules) -> dict[str, Any]:
     today = _today()
     current = api.find_rules(rules.card_type_id, today)
     yes = [_title(name) for name in (*_WHO, *_PURSES, *_OTHER) if getattr(rules, name)]
-    money = [(_title(name), f"¥{formats.yuan(getattr(rules, name))}") for name in _MONEY]
+    money = [(_plain(name), f"¥{formats.yuan(getattr(rules, name))}") for name in _MONEY]
     times = [(_title(name), str(getattr(rules, name))) for name in _TIMES]
     return {
         "valid_from": rules.valid_from.isoformat(),

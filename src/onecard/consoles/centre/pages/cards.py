@@ -235,10 +235,14 @@ def _chip(found: Card) -> list[tuple[str, Any]]:
 
 
 def _operations(found: Card, actor: Actor) -> list[dict[str, Any]]:
+    named = found.holder is not None and not found.holder.anonymous
+    pointless = {Operation.REGISTER: named, Operation.EXTEND: found.valid_until is None}
     return [
         {"value": operation.value, "title": operation.label}
         for operation in api.allowed(State(found.state))
-        if not api.TABLE[operation].by_system and actor.may(api.TABLE[operation].permission, found.operator_id)
+        if not api.TABLE[operation].by_system
+        and not pointless.get(operation, False)
+        and actor.may(api.TABLE[operation].permission, found.operator_id)
     ]
 
 
@@ -261,7 +265,7 @@ def _entry(entry: Any, undoable: int | None) -> dict[str, Any]:
         "source": labels.own_language(_SOURCES[entry.source]),
         "kind": entry.source,
         "title": labels.own_language(entry.title),
-        "detail": labels.own_language(entry.detail),
+        "detail": "" if entry.source == "money" else labels.own_language(entry.detail),  # the amount again
         "actor": entry.actor,
         "reason": entry.reason,
         "amount": formats.yuan(entry.amount_fen) if entry.amount_fen else "",

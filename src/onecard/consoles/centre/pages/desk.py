@@ -54,12 +54,12 @@ def desk(request: HttpRequest) -> HttpResponse:
     rows = _ROWS[tab](actor, card=card, reason=reason if reason in Reason.values else None, min_age=min_age, before_id=before)
     figures = api.overview(actor=actor)
     counts = {"quarantine": figures.quarantine, "gray": figures.gray, "holes": figures.holes, "doubts": figures.doubts}
-    may_decide = allowed(request, Can.DECIDE_CHIP)
+    may_decide, may_see_cards = allowed(request, Can.DECIDE_CHIP), allowed(request, Can.VIEW_CARDS)
     context = {
         "title": _("Quarantine desk"),
         "tab": tab,
         "tabs": [(key, title, counts.get(key)) for key, title in TABS.items()],
-        "rows": [{**row, **_decision(row, actor.name, may_decide=may_decide)} for row in rows],
+        "rows": [{**row, **_decision(row, actor.name, may_decide=may_decide, may_see_cards=may_see_cards)} for row in rows],
         "empty": _EMPTY[tab],
         "card": request.GET.get("card", ""),
         "age": request.GET.get("age", ""),
@@ -165,12 +165,17 @@ def _waiting(actor: Any, **_rest: Any) -> list[dict[str, Any]]:
 _ROWS = {"quarantine": _quarantine, "gray": _gray, "holes": _holes, "doubts": _doubts, "waiting": _waiting}
 
 
-def _decision(row: dict[str, Any], name: str, *, may_decide: bool) -> dict[str, Any]:
+def _decision(row: dict[str, Any], name: str, *, may_decide: bool, may_see_cards: bool) -> dict[str, Any]:
     """What the page offers for a row: to propose, to answer another's proposal, or to take the own one back."""
     decision: Decision | None = row["proposed"]
     own = decision is not None and decision.requested_by == name
     outcomes = api.outcomes_for(row["subject"], row["id"]) if may_decide and decision is None else ()
     return {
+        "link": (
+            reverse("admin:centre_card", args=[row["card"] or 0])
+            if may_see_cards
+            else f"{reverse('admin:centre_transactions')}?q={row['card']}"
+        ),
         "age_text": formats.duration(row["age"]),
         "old": row["age"] > timedelta(hours=72),
         "outcomes": [(outcome.value, outcome.label) for outcome in outcomes],

@@ -174,7 +174,7 @@ def _levels_table(levels: "QuerySet[StockLevel]") -> Table:
         ]
         for row in levels
     ]
-    columns = [Column(_("Place")), Column(_("Card type")), Column(_("Cards"), NUMBER)]
+    columns = [Column(_("Place")), Column(_("Card type")), Column(_("Quantity"), NUMBER)]
     return Table("levels", columns, _("No card lies anywhere yet: begin with an order or a receipt."), rows)
 
 
@@ -192,7 +192,7 @@ def _documents_table(found: list[StockDocument]) -> Table:
         for row in found
     ]
     columns = [
-        Column(_("Number"), NUMBER), Column(_("Document")), Column(_("From")), Column(_("To")), Column(_("By")),
+        Column(_("Number"), NUMBER), Column(_("Stock document")), Column(_("From")), Column(_("To")), Column(_("By")),
         Column(_("Reason")), Column(_("Time"), CODE),
     ]  # fmt: skip
     return Table("documents", columns, _("No document yet"), rows)
@@ -209,7 +209,7 @@ def _way_table(serial: int) -> Table:
         ]
         for row in api.movements(serial).select_related("source__operator", "source__unit", "target__operator", "target__unit")
     ]
-    columns = [Column(_("Time"), CODE), Column(_("Document")), Column(_("From")), Column(_("To")), Column(_("By"))]
+    columns = [Column(_("Time"), CODE), Column(_("Stock document")), Column(_("From")), Column(_("To")), Column(_("By"))]
     return Table("way", columns, _("This serial has never been in our stock."), rows)
 
 
@@ -225,7 +225,7 @@ def place(request: HttpRequest, place_id: int) -> HttpResponse:
         Column(_("Card type")),
         Column(_("First serial"), CODE),
         Column(_("Last serial"), CODE),
-        Column(_("Cards"), NUMBER),
+        Column(_("Quantity"), NUMBER),
     ]
     total = StockLevel.objects.filter(place=found).aggregate(sum=Sum("quantity"))["sum"] or 0
     table = Table("ranges", columns, _("No card lies here."), rows)
@@ -249,7 +249,7 @@ def document(request: HttpRequest, document_id: int) -> HttpResponse:
             Column(_("Card type")),
             Column(_("First serial"), CODE),
             Column(_("Last serial"), CODE),
-            Column(_("Cards"), NUMBER),
+            Column(_("Quantity"), NUMBER),
         ]
         moved = found.movements.select_related("card_type").order_by("id")
         lines = [[str(row.card_type), row.first, row.last, formats.count(row.last - row.first + 1)] for row in moved]

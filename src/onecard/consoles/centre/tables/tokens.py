@@ -53,6 +53,7 @@ class TokenForm(ServiceForm):
     def submit(self) -> StaffToken:
         """Issue it; its text is shown once."""
         if self.instance.pk:
+            assert isinstance(self.instance, StaffToken)
             return self.instance
         values = self.cleaned_data
         token, text = tokens.issue_token(
