@@ -152,17 +152,21 @@ def _by_number(pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
 def _move_cards(posted: Sequence[Judged], counters: dict[int, list[int]], now: datetime) -> None:
     newest = {one.record.card_no: one for one in sorted(posted, key=lambda one: one.record.card_counter)}
     known = CardState.objects.in_bulk(list(counters))
+    states = []
     for card_no, seqs in counters.items():
-        one, state = newest[card_no], known.get(card_no)
+        one = newest[card_no]
         assert one.card is not None
-        if state is None:
-            state = CardState(card_no=card_no, operator_id=one.card.operator_id, account_no=one.card.account_no)
+        operator = one.card.operator_id
+        state = known.get(card_no) or CardState(card_no=card_no, operator_id=operator, account_no=one.card.account_no)
         reached, state.seen_at = state.next_counter, now
         if seqs[-1] + 1 > reached:
             state.next_counter = seqs[-1] + 1
             state.expected_fen = one.record.balance_before_fen - one.record.amount_fen
-        state.save()
-        holes.take_in(HoleKind.CARD, card_no, seqs, reached=reached, now=now, operator_id=one.card.operator_id)
+        states.append(state)
+        holes.take_in(HoleKind.CARD, card_no, seqs, reached=reached, now=now, operator_id=operator)
+    CardState.objects.bulk_create(
+        states, update_conflicts=True, unique_fields=["card_no"], update_fields=["next_counter", "expected_fen", "seen_at"]
+    )
 
 
 def _purchase(one: Judged, *, released: bool) -> Purchase:
