@@ -7,14 +7,14 @@ from django.test import Client
 
 from onecard.consoles.centre.roles import Role
 
-VIEWER, FINANCE, DESK, ADMIN = Role.VIEWER, Role.FINANCE, Role.CARD_DESK, Role.ADMINISTRATOR
+VIEWER, FINANCE, DESK, KEYS, ADMIN = Role.VIEWER, Role.FINANCE, Role.CARD_DESK, Role.KEY_OFFICER, Role.ADMINISTRATOR
 PAGES = {
-    "/centre/": {VIEWER, FINANCE, DESK, ADMIN},
-    "/centre/tree/": {VIEWER, FINANCE, DESK, ADMIN},
+    "/centre/": {VIEWER, FINANCE, DESK, KEYS, ADMIN},
+    "/centre/tree/": {VIEWER, FINANCE, DESK, KEYS, ADMIN},
     "/centre/transactions/": {VIEWER, FINANCE, DESK, ADMIN},
     "/centre/quarantine/": {VIEWER, FINANCE, DESK, ADMIN},
     "/centre/settlement/": {VIEWER, FINANCE, ADMIN},
-    "/centre/operators/unit/": {VIEWER, FINANCE, DESK, ADMIN},
+    "/centre/operators/unit/": {VIEWER, FINANCE, DESK, KEYS, ADMIN},
     "/centre/accounts/": {FINANCE, DESK, ADMIN},
     "/centre/deny-list/": {FINANCE, DESK, ADMIN},
     "/centre/auditlog/logentry/": {FINANCE, ADMIN},

@@ -22,6 +22,8 @@ BOOK_KINDS: dict[int, Label] = {
     BookKind.UNIT_FUNDING: _("Private purse funds"),
     BookKind.BANK: _("Bank settlement"),
     BookKind.NETTING: _("Operator netting"),
+    BookKind.DEPOSIT: _("Card deposits"),
+    BookKind.CHIP_TRANSIT: _("Chip loads under way"),
 }
 ACCOUNT_STATES: dict[int, Label] = {
     AccountStatus.ACTIVE: _("Active"),

@@ -11,6 +11,7 @@ from onecard.services.chip import permissions as chip
 from onecard.services.issuing import permissions as issuing
 from onecard.services.keys import permissions as keys
 from onecard.services.keys.custody import permissions as custody
+from onecard.services.paycodes import permissions as paycodes
 from onecard.services.people import permissions as people
 
 DIRECTORY_READ = "directory.read"
@@ -33,12 +34,12 @@ _CHIP_PARAMETERS = "chip.parameters"
 
 CARRIES: dict[Can, frozenset[str]] = {
     Can.VIEW_DIRECTORY: frozenset({DIRECTORY_READ}),
-    Can.CHANGE_DIRECTORY: frozenset({cards.RULES, _CAPS, _CHIP_PARAMETERS}),
+    Can.CHANGE_DIRECTORY: frozenset({cards.RULES, _CAPS, _CHIP_PARAMETERS, "paycodes.limits"}),
     Can.VIEW_ACCOUNTS: frozenset({ACCOUNTS_READ}),
     Can.CHANGE_ACCOUNTS: frozenset({_WAIVE}),
     Can.VIEW_TRANSACTIONS: frozenset({TRANSACTIONS_READ}),
     Can.VIEW_CARDS: frozenset({cards.VIEW}),
-    Can.CHANGE_CARDS: _LIFE,
+    Can.CHANGE_CARDS: _LIFE | {"paycodes.issue"},
     Can.VIEW_STOCK: frozenset({cards.STOCK_VIEW}),
     Can.CHANGE_STOCK: _STOCK,
     Can.VIEW_BATCHES: frozenset({issuing.READ}),
@@ -46,7 +47,7 @@ CARRIES: dict[Can, frozenset[str]] = {
     Can.VIEW_HOLDERS: frozenset({PEOPLE_READ}),
     Can.CHANGE_HOLDERS: frozenset(people.PERMISSIONS) - {_CAPS},
     Can.VIEW_CHIP: frozenset({"chip.view"}),
-    Can.DECIDE_CHIP: frozenset(chip.PERMISSIONS) - {_CHIP_PARAMETERS},
+    Can.DECIDE_CHIP: (frozenset(chip.PERMISSIONS) - {_CHIP_PARAMETERS}) | {"paycodes.settle"},
     Can.VIEW_KEYS: frozenset({custody.READ}),
     Can.MANAGE_KEYS: frozenset({*keys.PERMISSIONS, *custody.PERMISSIONS}) - {custody.COMPONENT} - custody.BY_NOBODY,
     Can.KEY_CUSTODIAN: frozenset({custody.COMPONENT}),
@@ -55,7 +56,7 @@ CARRIES: dict[Can, frozenset[str]] = {
 
 def known() -> dict[str, Text]:
     """Every permission string that somebody can carry, with its words."""
-    domains = (cards, chip, issuing, keys, custody, people)
+    domains = (cards, chip, issuing, keys, custody, people, paycodes)
     words = OWN | {name: text for domain in domains for name, text in domain.PERMISSIONS.items()}
     return {name: text for name, text in words.items() if name not in custody.BY_NOBODY}
 

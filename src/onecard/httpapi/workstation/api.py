@@ -21,6 +21,7 @@ from onecard.httpapi.workstation import (
     desk,
     directory,
     keys,
+    paycodes,
     people,
     stock,
     who,
@@ -64,6 +65,7 @@ for _tag, _part in (
     ("stock", stock.router),
     ("issuing", batches.router),
     ("cards", cards.router),
+    ("payment codes", paycodes.router),
     ("desk", desk.router),
     ("keys", keys.router),
 ):
