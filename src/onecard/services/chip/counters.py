@@ -117,13 +117,22 @@ def explained(difference: int, loads: Sequence[int]) -> bool:
 
 
 def note_posted(posted: Sequence[Judged], *, now: datetime, released: bool = False) -> None:
-    """Writes the posted purchases down, moves chips and SAMs on, opens and fills holes."""
+    """Writes the posted purchases down, moves their chips on, opens and fills the chips' holes."""
     if not posted:
         return
     Purchase.objects.bulk_create(_purchase(one, released=released) for one in posted)
     cards = _by_number((one.record.card_no, one.record.card_counter) for one in posted)
     _move_cards(posted, cards, now)
-    sams = _by_number((one.record.sam_no, one.record.sam_seq) for one in posted)
+
+
+def note_sams(taken: Iterable[Judged], *, now: datetime) -> None:
+    """Moves SAMs on by records that are posted. Any record may be noted again: nothing happens a second time.
+
+    Not with the lanes: a terminal's sequence runs through the cards of all of them, and would be holes in each.
+    """
+    sams = _by_number((one.record.sam_no, one.record.sam_seq) for one in taken)
+    if not sams:
+        return
     states = _lock_sams(sams, now)
     for state in states:
         seqs, reached = sams[state.sam_no], state.next_seq
@@ -144,7 +153,7 @@ def _lock_sams(sams: Mapping[int, list[int]], now: datetime) -> list[SamState]:
 
 def _by_number(pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = defaultdict(list)
-    for number, counter in sorted(pairs):
+    for number, counter in sorted(set(pairs)):
         found[number].append(counter)
     return found
 

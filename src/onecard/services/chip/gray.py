@@ -108,6 +108,7 @@ def post(row: HeldRecord, *, now: datetime, released: bool) -> Judged:
         and not Purchase.objects.filter(terminal_id=row.terminal_id, terminal_seq=row.terminal_seq).exists()
     ):
         counters.note_posted([one], now=now, released=released)
+        counters.note_sams([one], now=now)
     return one
 
 

@@ -26,12 +26,13 @@ def _fill(kind: HoleKind, number: int, counters: Sequence[int], now: datetime) -
     rows = CounterHole.objects.filter(
         kind=kind, number=number, filled_at__isnull=True, first__lte=counters[-1], last__gte=counters[0]
     ).order_by("first")
-    for row in list(rows):
+    cut, pieces = [], []
+    for row in rows:
         inside = [counter for counter in counters if row.first <= counter <= row.last]
         if not inside:
             continue
-        row.delete()  # cut up: what is filled and what is left keep the time at which the hole opened
-        pieces, expected = [], row.first
+        cut.append(row.pk)  # what is filled and what is left keep the time at which the hole opened
+        expected = row.first
         for counter in inside:
             if counter > expected:
                 pieces.append(_hole(kind, number, (expected, counter - 1), operator_id=row.operator_id, opened_at=row.opened_at))
@@ -41,7 +42,8 @@ def _fill(kind: HoleKind, number: int, counters: Sequence[int], now: datetime) -
             expected = counter + 1
         if expected <= row.last:
             pieces.append(_hole(kind, number, (expected, row.last), operator_id=row.operator_id, opened_at=row.opened_at))
-        CounterHole.objects.bulk_create(pieces)
+    CounterHole.objects.filter(pk__in=cut).delete()
+    CounterHole.objects.bulk_create(pieces)
 
 
 def _hole(kind: HoleKind, number: int, span: tuple[int, int], *, operator_id: int, opened_at: datetime) -> CounterHole:

@@ -60,6 +60,9 @@ def take_in(records: Sequence[ChipRecord], *, checks: Checks, now: datetime | No
             _post_lane(lane, batch, max_jump=figures.max_counter_jump, now=now)
             for place, one in zip(places, batch, strict=True):
                 answers[place] = Taken(one.code, one.balance_fen, one.transfer_id, one.conflict_field)
+    # After the lanes, and for repeated records too: where this was cut off, sending them again makes it good.
+    with transaction.atomic():
+        counters.note_sams((one for one in judged if one.code == Result.APPROVED), now=now)
     return [answers[place] for place in range(len(records))]
 
 
