@@ -67,6 +67,13 @@ def prune_pay_codes() -> None:
     api.prune_issued()
 
 
+def prune_sam_hours() -> None:
+    """Hourly counts of SAMs older than any alarm rule looks back (K3)."""
+    from onecard.services.keys import api
+
+    api.prune_sam_hours()
+
+
 def make_partitions() -> None:
     """Have the journal's next months ready."""
     from django.db import connection
@@ -120,6 +127,7 @@ TICKS = (
     Tick(resume_loads, timedelta(minutes=1)),
     Tick(expire_cards, timedelta(minutes=1)),
     Tick(prune_pay_codes, timedelta(hours=1)),
+    Tick(prune_sam_hours, timedelta(hours=6)),
     Tick(make_partitions, timedelta(hours=6)),
     Tick(make_checkpoints, timedelta(minutes=5)),
     Tick(resolve_gray_records, timedelta(minutes=1)),

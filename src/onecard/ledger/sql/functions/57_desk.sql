@@ -63,6 +63,14 @@ BEGIN
     SELECT balance_fen INTO o_balance FROM ledger.purse WHERE account_no = v_account.account_no AND unit_id = 0;
 END $$;
 
+-- The most an account of this holder may hold by law today; NULL is no cap. Nobody is anonymous too.
+CREATE OR REPLACE FUNCTION ledger.legal_cap_of(p_holder bigint) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT nullif(CASE WHEN p_holder IS NULL OR EXISTS (SELECT FROM ledger.anonymous_holder WHERE holder_id = p_holder)
+                       THEN anonymous_fen ELSE registered_fen END, 0)
+      FROM ledger.legal_cap WHERE valid_from <= (now() AT TIME ZONE 'Asia/Shanghai')::date ORDER BY valid_from DESC LIMIT 1
+$$;
+
 -- Raises unless a leg is one a desk may post for this account. A purse and its cash: the public one's is the operator's funding book
 -- (5), a private one's the unit's (9). Fees (4), debts (6) and deposits (12) are the operator's.
 CREATE OR REPLACE FUNCTION ledger.check_desk_leg(p_account ledger.account, p_kind bigint, p_debit bigint, p_credit bigint, p_amount bigint,
@@ -74,6 +82,7 @@ DECLARE
     v_books bigint[] := ARRAY[400000000, 500000000, 600000000, 1200000000]::bigint[];
     v_orig ledger.transfer;
     v_limit bigint;
+    v_after bigint;
 BEGIN
     SELECT array_agg(b + p_account.operator_id ORDER BY b) INTO v_books FROM unnest(v_books) b; -- fee, funding, debt, deposit
     IF p_amount <= 0 THEN
@@ -108,9 +117,18 @@ BEGIN
         RAISE EXCEPTION '柜台不能记此分录 / no leg of a desk: kind %, % -> %', p_kind, p_debit, p_credit
             USING ERRCODE = 'check_violation', CONSTRAINT = 'desk_leg';
     ELSIF p_kind = 3 THEN
+        -- As post_batch asks it of a terminal's top-up: the card type's limit, and the law's, which counts what is in the chips too.
+        SELECT balance_fen + p_amount INTO v_after FROM ledger.purse WHERE account_no = p_account.account_no AND unit_id = v_purse % 100000;
         SELECT limit_balance_fen INTO v_limit FROM ledger.card_type WHERE card_type_id = p_account.card_type_id;
-        IF v_limit > 0 AND p_amount + (SELECT balance_fen FROM ledger.purse WHERE account_no = p_account.account_no AND unit_id = v_purse % 100000) > v_limit THEN
+        IF v_limit > 0 AND v_after > v_limit THEN
             RAISE EXCEPTION '超过余额上限 / over the balance limit: %', v_limit USING ERRCODE = 'check_violation', CONSTRAINT = 'desk_balance_limit';
+        END IF;
+        IF v_purse % 100000 = 0 THEN
+            v_after := v_after + (SELECT coalesce(sum(greatest(balance_fen, 0)), 0) FROM ledger.chip_purse WHERE account_no = p_account.account_no);
+        END IF;
+        v_limit := ledger.legal_cap_of(p_account.holder_id);
+        IF v_after > v_limit THEN
+            RAISE EXCEPTION '超过法定余额上限 / over the legal cap: %', v_limit USING ERRCODE = 'check_violation', CONSTRAINT = 'desk_balance_limit';
         END IF;
     END IF;
 END $$;

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from onecard.kernel.errors import InvalidInput
 from onecard.services.actors import Actor
 from onecard.services.keys.custody.components import Component, Scheme
@@ -103,17 +101,12 @@ def _context(ceremony: Ceremony) -> str:
 
 def sign_transcript(document: bytes) -> tuple[bytes, bytes]:
     """Public key and signature."""
-    key = _transcript_key()
-    return key.public_key().public_bytes_raw(), key.sign(document)
+    return vault().sign_as(_TRANSCRIPT, document)
 
 
 def transcript_keys() -> list[bytes]:
     """The public keys this vault signs transcripts with."""
-    return [_transcript_key().public_key().public_bytes_raw()]
-
-
-def _transcript_key() -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(vault().secret(_TRANSCRIPT))
+    return [vault().sign_as(_TRANSCRIPT, b"whose transcripts are these")[0]]
 
 
 # --- what two people decided

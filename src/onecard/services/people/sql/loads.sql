@@ -23,7 +23,8 @@ CREATE TABLE people_load_row (
 );
 
 -- Serial numbers of the accounts and cards that this domain makes: above those of the demonstration city and of replays.
-CREATE SEQUENCE people_serial START 700000001 MINVALUE 700000001 MAXVALUE 999999999;
+-- Above every serial that the issue of cards gives out (cards/sql/numbers.sql): no account or card number is made twice.
+CREATE SEQUENCE people_serial START 850000001 MINVALUE 850000001 MAXVALUE 999999999;
 
 -- A statement over a hundred thousand fresh rows needs their statistics, and only a table's owner may have them taken.
 CREATE FUNCTION people_analyze_load() RETURNS void

@@ -1,7 +1,8 @@
 -- Clears one lane window: every transfer in it is counted in exactly one line, whether a merchant is part of it or not.
 -- A book account's number is kind * 10^8 + ref; a chip's is its card number, of 16 digits; a purse's is account number * 10^5 + unit,
 -- which is never below 10^17. What is in a chip is public money.
--- Kinds from 20 on are settlement's own postings: kept, so that lines and journal agree, but they belong to no merchant.
+-- Kinds from 20 on are settlement's own postings and the desk's (deposits, fees, cash): kept, so that lines and journal agree, but they
+-- belong to no merchant.
 DELETE FROM settlement_clearingline WHERE run_id = %(run)s AND lane = %(lane)s;
 
 INSERT INTO settlement_clearingline (run_id, lane, terminal_id, merchant_id, issuer_operator, kind, business_date, debit_kind,

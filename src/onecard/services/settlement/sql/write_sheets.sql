@@ -80,7 +80,7 @@ WITH f AS MATERIALIZED (
        coalesce(sum(amount_fen) FILTER (WHERE debit_kind = 6), 0) AS debt_made,
        coalesce(sum(amount_fen) FILTER (WHERE credit_kind = 6), 0) AS debt_repaid
   FROM settlement_clearingline
- WHERE run_id = %(run)s AND kind < 20 AND kind <> 12
+ WHERE run_id = %(run)s AND (kind < 20 AND kind <> 12 OR kind = 33) -- what is paid out to holders is no longer topped up
  GROUP BY GROUPING SETS ((issuer_operator), ())
 )
 UPDATE settlement_sheetrow s
