@@ -188,8 +188,27 @@ def test_settlement_takes_the_desk_for_no_merchant(city: City) -> None:
     assert run.state == settlement.RunState.BALANCED
     assert {row.merchant_id for row in run.lines.all() if row.kind >= 20} == {0}
     (platform,) = settlement.sheet_rows(run.pk, "platform").filter(business_date=None)
-    assert (platform.gross_fen, platform.transaction_count, platform.topup_count, platform.topup_fen) == (1234, 1, 1, 9000)
+    # 9,000 came in and 7,766 were paid out at the return: net, what was spent.
+    assert (platform.gross_fen, platform.transaction_count, platform.topup_count, platform.topup_fen) == (1234, 1, 1, 1234)
     assert city.book(BookKind.MERCHANT) == 0
+
+
+def test_the_legal_cap_holds_at_the_desk_and_counts_what_is_in_the_chip(desk: Desk) -> None:
+    with psycopg.connect(desk.town.database.owner_dsn, autocommit=True) as owner:
+        owner.execute(
+            "INSERT INTO ledger.legal_cap VALUES ('2020-01-01', 1000, 7000) ON CONFLICT (valid_from) DO UPDATE SET registered_fen = 7000"
+        )
+        owner.execute("SELECT ledger.open_chip_purse(%s)", [desk.card])
+        owner.execute("DELETE FROM ledger.legal_cap WHERE valid_from > '2020-01-01'")
+        assert desk.post(desk.seq(), (3, desk.cash, desk.purse, 2000))[0] == 0
+        with pytest.raises(psycopg.errors.CheckViolation, match="legal cap: 7000"):
+            desk.post(desk.seq(), (3, desk.cash, desk.purse, 1))
+        moved = owner.execute("SELECT o_code FROM ledger.load_chip(7, 1, %s, 6000, %s, %s)", [desk.card, NOON, DAY]).fetchone()
+        assert moved == (0,)
+        with pytest.raises(psycopg.errors.CheckViolation, match="legal cap: 7000"):
+            desk.post(desk.seq(), (3, desk.cash, desk.purse, 1))
+        owner.execute("UPDATE ledger.legal_cap SET registered_fen = 0")
+        assert desk.post(desk.seq(), (3, desk.cash, desk.purse, 1))[0] == 0
 
 
 def test_every_operator_has_a_deposit_book_by_its_name(city: City) -> None:

@@ -59,6 +59,7 @@ REFUSALS: Mapping[str, Refusal] = {
     "desk_undo": Refusal("C3", "该流水不能（再）撤销", "that transfer cannot be undone (again)"),
     "desk_account_frozen": Refusal("C3", "账户已冻结，不能付款", "the account is frozen: nothing is paid out of it"),
     "desk_account_closed": Refusal("C3", "账户已销户", "the account is closed"),
+    "desk_legal_cap": Refusal("C5", "超过法定余额上限", "over the legal cap"),
     "desk_balance_limit": Refusal("C5", "超过余额上限", "over the balance limit"),
     "desk_deposit": Refusal("C3", "该卡无押金", "no deposit is held for the card"),
 }

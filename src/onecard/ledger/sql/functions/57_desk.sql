@@ -128,7 +128,7 @@ BEGIN
         END IF;
         v_limit := ledger.legal_cap_of(p_account.holder_id);
         IF v_after > v_limit THEN
-            RAISE EXCEPTION '超过法定余额上限 / over the legal cap: %', v_limit USING ERRCODE = 'check_violation', CONSTRAINT = 'desk_balance_limit';
+            RAISE EXCEPTION '超过法定余额上限 / over the legal cap: %', v_limit USING ERRCODE = 'check_violation', CONSTRAINT = 'desk_legal_cap';
         END IF;
     END IF;
 END $$;
