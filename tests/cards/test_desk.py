@@ -195,11 +195,8 @@ def test_settlement_takes_the_desk_for_no_merchant(city: City) -> None:
 
 def test_the_legal_cap_holds_at_the_desk_and_counts_what_is_in_the_chip(desk: Desk) -> None:
     with psycopg.connect(desk.town.database.owner_dsn, autocommit=True) as owner:
-        owner.execute(
-            "INSERT INTO ledger.legal_cap VALUES ('2020-01-01', 1000, 7000) ON CONFLICT (valid_from) DO UPDATE SET registered_fen = 7000"
-        )
-        owner.execute("SELECT ledger.open_chip_purse(%s)", [desk.card])
-        owner.execute("DELETE FROM ledger.legal_cap WHERE valid_from > '2020-01-01'")
+        owner.execute("DELETE FROM ledger.legal_cap")
+        owner.execute("INSERT INTO ledger.legal_cap VALUES ('2020-01-01', 1000, 7000)")
         assert desk.post(desk.seq(), (3, desk.cash, desk.purse, 2000))[0] == 0
         with pytest.raises(psycopg.errors.CheckViolation, match="legal cap: 7000"):
             desk.post(desk.seq(), (3, desk.cash, desk.purse, 1))
