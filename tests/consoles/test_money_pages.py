@@ -152,3 +152,12 @@ def test_the_home_page_counts_and_sums_what_the_journal_holds(busy: City, signed
     assert sum(float(row["sum"].replace(",", "")) for row in figures["units"]) == pytest.approx(fen / 100)
     assert figures["tiles"]["oldest_unsettled"].endswith(("second", "seconds"))
     assert figures["tiles"]["last_run"] == "none yet"
+
+
+def test_the_purse_in_a_chip_is_named_by_its_card(django_database: object) -> None:
+    from django.utils import translation
+
+    from onecard.consoles.centre.pages.transactions import Names
+
+    with translation.override("zh-hans"):
+        assert Names([]).side(8810007000000016) == "8810007000000016 · 芯片钱包"

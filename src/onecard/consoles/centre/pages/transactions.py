@@ -14,7 +14,7 @@ from onecard.consoles.centre.pages.base import address, moment, needs, number, r
 from onecard.consoles.centre.roles import Can, allowed
 from onecard.consoles.centre.search import Cursor, Record, Span, Transfer
 from onecard.kernel.numbers import is_account_no, is_card_no, split_purse_id
-from onecard.ledger.accounts import BookKind, book_id, is_book, split_book_id
+from onecard.ledger.accounts import BookKind, book_id, is_book, is_chip, split_book_id
 from onecard.services.devices.models import Terminal
 from onecard.services.operators.models import Merchant, Operator, Unit
 from onecard.services.purses.models import Account
@@ -168,7 +168,9 @@ class Names:
         return str(own) if own else self.terminals.get(terminal_id, str(terminal_id))
 
     def side(self, ledger_account: int) -> str:
-        """A ledger account in words: a merchant's name, another book account's kind and owner, a purse's account."""
+        """A ledger account in words: a merchant's name, another book's kind and owner, a purse's account, a chip's card."""
+        if is_chip(ledger_account):
+            return f"{ledger_account} · {_('chip purse')}"
         if not is_book(ledger_account):
             account, unit = split_purse_id(ledger_account)
             return f"{account} · {_('private purse') if unit else _('public purse')}"
@@ -197,10 +199,19 @@ def row(transfer: Transfer, names: Names) -> dict[str, Any]:
         "card_no": transfer.card_no,
         "account_no": transfer.account_no,
         "other": names.side(other) if has_purse else f"{names.side(transfer.debit)} → {names.side(transfer.credit)}",
-        "purse": _("private") if has_purse and split_purse_id(transfer.debit if from_purse else transfer.credit)[1] else "",
+        "purse": _purse_word(transfer.debit if from_purse else transfer.credit),
         "terminal": names.terminal(transfer.terminal_id),
         "seq": transfer.terminal_seq,
     }
+
+
+def _purse_word(ledger_account: int) -> str:
+    """Which purse a transfer is about; the public one goes without saying."""
+    if is_book(ledger_account):
+        return ""
+    if is_chip(ledger_account):
+        return _("chip")
+    return _("private") if split_purse_id(ledger_account)[1] else ""
 
 
 def _record_row(record: Record) -> dict[str, Any]:
