@@ -180,7 +180,7 @@ def test_nobody_gets_more_cards_than_the_rules_allow_even_at_once(town: City, pa
 
 
 def test_media_without_plastic_need_no_blank(town: City) -> None:
-    numbers = api.new_numbers(town.operator)
+    numbers = api.new_numbers(town.operator, medium=Medium.QR)
     order = api.Order(town.operator, town.unified, numbers.account_no, holder_id=town.holder())
     api.issue(api.NewCard(numbers.card_no, Medium.QR), order, actor=DESK, clock=town.clock)
     more = api.new_numbers(town.operator, numbers.account_no)
@@ -326,7 +326,7 @@ def test_an_exchanged_card_is_scrapped(town: City) -> None:
 
 def test_only_the_last_card_closes_the_account(town: City) -> None:
     card = town.issue(town.holder(), top_up_fen=5000)
-    numbers = api.new_numbers(town.operator, account(card))
+    numbers = api.new_numbers(town.operator, account(card), medium=Medium.QR)
     order = api.Order(town.operator, town.unified, account(card), holder_id=api.Card.objects.get(pk=card).holder_id)
     api.issue(api.NewCard(numbers.card_no, Medium.QR), order, actor=DESK, clock=town.clock)
     assert town.do(card, "return").cash_fen == -(2000 - 300)

@@ -49,7 +49,7 @@ def receive(card_type: int, *, first: int = FIRST, count: int = 500) -> None:
 def issue(city: City, *, operator: str = "A", holder_id: int | None = None, medium: Medium = Medium.QR) -> tuple[int, int]:
     """A card on a new account, with 100 yuan in its purse; a payment code needs no blank. Gives card and account."""
     owner = city.operators[operator].pk
-    numbers = cards.new_numbers(owner)
+    numbers = cards.new_numbers(owner, medium=medium)
     serial = None
     if medium in (Medium.CPU, Medium.UID):
         serial = cards.claim_for_issue(None, operator_id=owner, card_type_id=city.card_type.pk, actor=PLATFORM).serial

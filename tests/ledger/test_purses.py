@@ -7,7 +7,7 @@ import pytest
 
 from onecard.kernel.codes import Operation, Result
 from onecard.kernel.errors import NotFound, RuleViolated
-from onecard.kernel.numbers import build_account_no, build_card_no
+from onecard.kernel.numbers import QR_ISSUER, build_account_no, build_card_no
 from onecard.ledger.accounts import BookKind, book_id
 from onecard.ledger.codes import AccountStatus, CardStatus, Medium
 from tests.ledger.town import FUNDING, UNIFIED, Person, Town, prepare
@@ -29,8 +29,9 @@ def test_accounts_are_opened_changed_and_read_through_the_api(django_database: T
         assert api.open_accounts([row]) == api.Opened(1, 0)
 
         api.add_purse(someone.account, 7)
-        api.add_card(someone.card + 10, someone.account, medium=Medium.QR)
-        assert town.post(Operation.PURCHASE, someone.card + 10, 400)[:2] == (Result.APPROVED, 500)
+        code_card = build_card_no(issuer=QR_ISSUER, lane=0, serial=2)
+        api.add_card(code_card, someone.account, medium=Medium.QR)
+        assert town.post(Operation.PURCHASE, code_card, 400)[:2] == (Result.APPROVED, 500)
         assert [(p.unit_id, p.balance_fen) for p in api.purses(someone.account)] == [(0, 500), (7, 0)]
         assert [line.amount_fen for line in api.statement(someone.account)] == [-400, 900]
         assert api.book_balances([FUNDING, book_id(BookKind.MERCHANT, 1)]) == {FUNDING: -900, book_id(BookKind.MERCHANT, 1): 400}
@@ -40,7 +41,7 @@ def test_accounts_are_opened_changed_and_read_through_the_api(django_database: T
         api.extend_card(someone.card, date(2026, 5, 3))
         assert town.post(Operation.PURCHASE, someone, 1).code == Result.CARD_EXPIRED
         api.set_account_status(someone.account, AccountStatus.FROZEN)
-        assert town.post(Operation.PURCHASE, someone.card + 10, 1).code == Result.CARD_FROZEN
+        assert town.post(Operation.PURCHASE, code_card, 1).code == Result.CARD_FROZEN
 
         account = Account.objects.get(pk=someone.account)
         assert account.cards.count() == 2

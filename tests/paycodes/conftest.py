@@ -153,8 +153,9 @@ def city(vault_home: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> 
     issued = [authority.issue(name) for name in ("one", "two")]
     platform = make_platform(vault_home, (issued[0].fingerprint, issued[1].fingerprint))
     with asyncio.Runner() as runner:
-        clients, stops = runner.run(_serve(platform, authority, [each.identity for each in issued], folder))
-        tills = [_till(number, client, folder, runner.run) for number, client in zip(platform.terminals, clients, strict=True)]
+        memories = [CodeMemory(folder / f"codes-{number}.db") for number in platform.terminals]
+        clients, stops = runner.run(_serve(platform, authority, [each.identity for each in issued], folder, memories))
+        tills = [_till(*each, runner.run) for each in zip(platform.terminals, clients, memories, strict=True)]
         yield City(platform, (tills[0], tills[1]))
         for stop in reversed(stops):
             runner.run(stop())
@@ -166,18 +167,19 @@ def city(vault_home: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> 
         assert report.ok, report.first_failure
 
 
-def _till(terminal_id: int, client: NativeClient, folder: Path, run: Any) -> Till:
+def _till(terminal_id: int, client: NativeClient, memory: CodeMemory, run: Any) -> Till:
     clock = ManualClock(datetime.now(UTC))
-    journal, memory = Journal(":memory:"), CodeMemory(folder / f"codes-{terminal_id}.db")
-    memory.set_keys(codes.public_keys())
+    journal = Journal(":memory:")
     return Till(terminal_id, client, clock, journal, memory, CodeAcceptor(terminal_id, journal, memory, clock=clock), run)
 
 
-async def _serve(platform: Platform, authority: Authority, identities: list[Any], folder: Path) -> tuple[Any, list[Any]]:
+async def _serve(
+    platform: Platform, authority: Authority, identities: list[Any], folder: Path, memories: list[CodeMemory]
+) -> tuple[Any, list[Any]]:
     from onecard.appserver.server import AppServer, AppSettings
 
     address = f"unix:{folder / 'app.sock'}"
-    app = AppServer(AppSettings(listen=address, dsn=platform.database.app_dsn, name="test"))
+    app = AppServer(AppSettings(listen=address, dsn=platform.database.app_dsn, name="test", pay_code_keys_every_s=0.2))
     await app.start()
     settings = GatewaySettings(
         name="gw", apps=(address,), tls_dir=authority.folder, host="127.0.0.1", metrics_port=0, drain_s=2.0,
@@ -185,7 +187,14 @@ async def _serve(platform: Platform, authority: Authority, identities: list[Any]
     )  # fmt: skip
     gateway = Gateway(settings, {NativeDriver(): 0})
     await gateway.start()
-    clients = [NativeClient("127.0.0.1", gateway.ports["native"], identity, backoff=Backoff()) for identity in identities]
+    async with asyncio.timeout(20):
+        while gateway.services.apps.pay_code_keys is None:  # noqa: ASYNC110 - the start does not wait for the vault
+            await asyncio.sleep(0.01)
+    port = gateway.ports["native"]
+    clients = [
+        NativeClient("127.0.0.1", port, identity, backoff=Backoff(), on_pay_code_keys=memory.set_keys)
+        for identity, memory in zip(identities, memories, strict=True)
+    ]
     for client in clients:
         await client.connect()
     return clients, [app.stop, gateway.stop, *(client.close for client in clients)]

@@ -11,15 +11,16 @@ from onecard.kernel.codes import Operation, Result
 from onecard.protocol.paycode import PayCode, build_text, parse_code
 from onecard.services.paycodes import api as codes
 from onecard.services.paycodes.admit import CodeRecord, admit_records
-from onecard.services.paycodes.models import HeldPayment, PayCodeUse
+from onecard.services.paycodes.models import PayCodeUse
 from onecard.terminal.journal import JournalRecord
 from onecard.terminal.paycode import CodeAcceptor, CodeRefused
 from tests.paycodes.conftest import OPENING_FEN, SYSTEM, City, Till
 
 
 def held(till: Till) -> list[tuple[int, Result, tuple[int, int] | None]]:
-    rows = codes.held_payments(actor=SYSTEM)
-    return [(row.amount_fen, row.result, row.used_by) for row in rows if row.terminal_id == till.terminal_id]
+    rows = [row.payment for row in codes.held_payments(actor=SYSTEM) if row.payment.terminal_id == till.terminal_id]
+    used_by = [(row.used_by_terminal, row.used_by_seq) if row.used_by_terminal and row.used_by_seq else None for row in rows]
+    return [(row.amount_fen, Result(row.result), other) for row, other in zip(rows, used_by, strict=True)]
 
 
 def by_hand(till: Till, code: bytes, amount: int = 100, *, op: int = Operation.PURCHASE, card_no: int = 0) -> JournalRecord:
@@ -209,23 +210,3 @@ def test_a_key_that_left_the_list_is_not_believed_any_more(city: City) -> None:
     till.memory.set_keys(known)
     till.acceptor.pay_offline(shown.text, 100)
     till.upload()
-
-
-def test_what_was_kept_is_settled_once_by_somebody_with_a_reason(city: City) -> None:
-    from onecard.kernel.errors import Forbidden, InvalidInput, RuleViolated
-    from onecard.services.actors import Actor
-
-    till, _ = city.tills
-    card_no = city.code(city.platform.account()).card_no
-    till.send(replace(by_hand(till, b"", 77, card_no=card_no, op=Operation.ADVICE), pay_code=b""))
-    row = next(row for row in codes.held_payments(actor=SYSTEM) if row.amount_fen == 77)
-    with pytest.raises(InvalidInput):
-        codes.settle_held(row.id, " ", actor=SYSTEM)
-    with pytest.raises(Forbidden):
-        codes.settle_held(row.id, "x", actor=Actor("nobody"))
-    codes.settle_held(row.id, "商户承担", actor=SYSTEM)
-    with pytest.raises(RuleViolated):
-        codes.settle_held(row.id, "again", actor=SYSTEM)
-    settled = next(row for row in codes.held_payments(actor=SYSTEM, settled=True) if row.amount_fen == 77)
-    assert (settled.settled_by, settled.note) == ("test", "商户承担")
-    assert HeldPayment.objects.get(pk=row.id).amount_fen == 77

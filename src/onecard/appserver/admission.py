@@ -6,10 +6,11 @@ can turn to an application server that knows.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from time import monotonic
 
 from onecard.protocol.proto import app_pb2
+from onecard.protocol.proto.records_pb2 import PayCodeKey, PayCodeKeys
 from onecard.services.devices.admission import AdmissionChanges, AdmittedLine
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class AdmissionHub:
         self._heartbeat_s = heartbeat_s
         self._loaded = asyncio.Event()
         self._current_at = float("-inf")
+        self._pay_code_keys: PayCodeKeys | None = None
 
     def is_current(self) -> None:
         """Says that the list is known to be current at this moment."""
@@ -48,9 +50,20 @@ class AdmissionHub:
         if changed or removed:
             self._publish(changed, sorted(removed))
 
+    def set_pay_code_keys(self, keys: Mapping[int, bytes]) -> None:
+        """The public keys of payment codes travel with the list: gateways hand them to terminals. Never called: not known."""
+        message = PayCodeKeys(keys=[PayCodeKey(key_no=number, public_key=key) for number, key in sorted(keys.items())])
+        if message != self._pay_code_keys:
+            self._pay_code_keys = message
+            self._send([app_pb2.AdmissionEvent(pay_code_keys=message)])
+            log.info("payment codes: keys %s", sorted(keys))
+
     def _publish(self, changed: list[AdmittedLine], removed: list[int]) -> None:
         events = [app_pb2.AdmissionEvent(lines=part) for part in _parts(changed)] or [app_pb2.AdmissionEvent()]
         events[-1].removed_line_id.extend(removed)
+        self._send(events)
+
+    def _send(self, events: list[app_pb2.AdmissionEvent]) -> None:
         for queue in list(self._streams):
             if queue.qsize() + len(events) > _BACKLOG_EVENTS:
                 # It does not read: forget it, its heartbeats end with it and it will ask for everything again.
@@ -63,12 +76,13 @@ class AdmissionHub:
         """The stream of one gateway."""
         await self._loaded.wait()
         queue: _Queue = asyncio.Queue()
-        snapshot = list(self.lines.values())
+        snapshot, keys = list(self.lines.values()), self._pay_code_keys
         self._streams.add(queue)
         try:
             for part in _parts(snapshot):
                 yield app_pb2.AdmissionEvent(lines=part)
-            yield app_pb2.AdmissionEvent(snapshot_end=True)
+            # As of the moment the queue was made, like the lines: what changed since stands in the queue.
+            yield app_pb2.AdmissionEvent(snapshot_end=True, pay_code_keys=keys)
             while queue in self._streams:
                 try:
                     async with asyncio.timeout(self._heartbeat_s):

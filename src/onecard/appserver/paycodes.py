@@ -1,23 +1,26 @@
 """Payment codes on their way in (C4): which records of a call need one, and what the service says of each, in its own thread.
 
-A QR card pays with a code or not at all. Calls without either are not touched: they are told by one look at their card numbers.
+A QR card pays with a code or not at all. Calls without either are not touched: they are told by one look at their card numbers,
+which the database holds to (a card is of medium QR if and only if its number begins with the QR prefix).
+The public keys that terminals check codes with leave from here too, with the authorised list.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from time import monotonic
 
-from onecard.appserver.admit import Resolve
+from onecard.appserver.admit import Resolve, meal_at
 from onecard.appserver.chipdesk import disconnect, or_unavailable
-from onecard.kernel.clock import Clock
+from onecard.appserver.dates import MINUTE_US, DayTable, believable_us
+from onecard.kernel.clock import Clock, to_epoch_us
 from onecard.kernel.codes import Operation, Result
-from onecard.kernel.errors import Unavailable
+from onecard.kernel.errors import OneCardError, Unavailable
+from onecard.kernel.numbers import QR_ISSUER
 from onecard.protocol.proto.records_pb2 import Records
 from onecard.services.paycodes.records import CodeRecord
-from onecard.services.people.numbering import QR_ISSUER
 
 log = logging.getLogger(__name__)
 _FIRST_QR, _LAST_QR = QR_ISSUER * 10**12, (QR_ISSUER + 1) * 10**12
@@ -42,12 +45,28 @@ def concerns_codes(records: Records) -> bool:
 class CodeDesk:
     """Judges records with codes. Django must be set up."""
 
-    def __init__(self, clock: Clock, resolve: Resolve) -> None:
+    def __init__(self, clock: Clock, resolve: Resolve, days: DayTable) -> None:
         self._clock = clock
         self._resolve = resolve
+        self._days = days
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pay-code")
         self._keys: dict[int, bytes] = {}
         self._keys_at = -_KEYS_FRESH_S
+
+    async def watch_keys(self, tell: Callable[[Mapping[int, bytes]], None], *, every_s: float = _KEYS_FRESH_S) -> None:
+        """Tells the public keys, at first and as they are every few seconds. While the vault is locked nothing is told."""
+        said = ""
+        while True:
+            try:
+                tell(await asyncio.get_running_loop().run_in_executor(self._thread, or_unavailable, self._read_keys))
+                said = ""
+            except OneCardError as error:
+                if said != error.en:
+                    said = error.en
+                    log.warning("payment codes: the public keys are not known: %s", said)
+            except Exception:
+                log.exception("payment codes: the public keys could not be read")
+            await asyncio.sleep(every_s)
 
     async def refused(self, records: Records, line_ids: Sequence[int], entries: dict[int, bytes]) -> dict[int, int]:
         """Row → answer of every record that may not be posted. A code is claimed for the others before this returns."""
@@ -75,15 +94,22 @@ class CodeDesk:
             return None
         if post.precheck and records.op[row] != Operation.ADVICE:
             return None
+        occurred_us = records.occurred_at_us[row]
+        at_us = believable_us(occurred_us, now_us=to_epoch_us(self._clock.now()), offline=records.op[row] == Operation.ADVICE)
+        business_day, minute = self._days[at_us // MINUTE_US]
         return CodeRecord(
             terminal_id=records.terminal_id[row],
             terminal_seq=records.terminal_seq[row],
             op=records.op[row],
             card_no=records.card_no[row],
             amount_fen=records.amount_fen[row],
-            occurred_at_us=records.occurred_at_us[row],
+            occurred_at_us=occurred_us,
             merchant=post.merchant,
             code=code,
+            unit=post.unit,
+            purse_order=post.purse_order,
+            business_date=business_day,
+            meal=meal_at(post.meals, minute * 60 + at_us // 1_000_000 % 60) if post.meals else 0,
         )
 
     async def _judge(self, asked: list[CodeRecord], rows: list[int]) -> dict[int, int]:
@@ -98,11 +124,16 @@ class CodeDesk:
         def work() -> list[Result]:
             from onecard.services.paycodes import api
 
-            if monotonic() - self._keys_at > _KEYS_FRESH_S:
-                self._keys, self._keys_at = api.public_keys(), monotonic()
-            return api.admit_records(asked, keys=self._keys, now=self._clock.now())
+            keys = self._keys if monotonic() - self._keys_at <= _KEYS_FRESH_S else self._read_keys()
+            return api.admit_records(asked, keys=keys, now=self._clock.now())
 
         return work
+
+    def _read_keys(self) -> dict[int, bytes]:
+        from onecard.services.paycodes import api
+
+        self._keys, self._keys_at = api.public_keys(), monotonic()
+        return self._keys
 
     def close(self) -> None:
         """Ends the thread and its connection."""

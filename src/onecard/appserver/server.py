@@ -57,6 +57,7 @@ class AppSettings:
     drain_s: float = 20.0
     limits: WorkerLimits = field(default_factory=WorkerLimits)
     figures_every_s: float = 2.0
+    pay_code_keys_every_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class AppServer:
         )
         self._desk = desk = DjangoDesk()
         self._chip_desk = ChipDesk(clock)
-        self._code_desk = CodeDesk(clock, self.directory.posts.resolve)
+        self._code_desk = CodeDesk(clock, self.directory.posts.resolve, self.days)
         self.chips = ChipPath(
             self._chip_desk.take_in,
             queue_rows=settings.queue_rows,
@@ -139,6 +140,8 @@ class AppServer:
     async def start(self) -> None:
         """Loads the directory, then listens."""
         self._tasks = [asyncio.create_task(self.directory.run()), asyncio.create_task(self._figures.run())]
+        every_s = self.settings.pay_code_keys_every_s
+        self._tasks.append(asyncio.create_task(self._code_desk.watch_keys(self.hub.set_pay_code_keys, every_s=every_s)))
         await self.directory.loaded.wait()
         server = grpc.aio.server(
             options=[("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", _MAX_MESSAGE)]

@@ -64,8 +64,9 @@ def operate(
     if wanted in (api.Operation.REPLACE, api.Operation.EXCHANGE):
         if medium.upper() not in Medium.__members__:
             raise refusal(f"无此介质：{medium}", f"no such medium: {medium}")
-        number = new_card or api.new_numbers(card.operator_id, card.account_no).card_no
-        renewal = api.NewCard(number, Medium[medium.upper()], serial or None)
+        on = Medium[medium.upper()]
+        number = new_card or api.new_numbers(card.operator_id, card.account_no, medium=on).card_no
+        renewal = api.NewCard(number, on, serial or None)
     details = api.Details(
         holder_id=holder or None,
         card_type_id=type_id(card_type) if card_type else None,

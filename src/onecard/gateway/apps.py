@@ -13,7 +13,7 @@ import grpc
 from onecard.gateway.metrics import Counters
 from onecard.protocol.proto.app_pb2 import AdmissionEvent, LoadChipCall, PostBatch, PostReply, WatchAdmissionRequest
 from onecard.protocol.proto.app_pb2_grpc import ApplicationStub
-from onecard.protocol.proto.records_pb2 import ChipLoadAnswer
+from onecard.protocol.proto.records_pb2 import ChipLoadAnswer, PayCodeKeys
 
 _log = logging.getLogger(__name__)
 _REST_S = 0.5
@@ -55,6 +55,8 @@ class AppServers:
         self._counters = counters
         self._apps = [_connect(address, tls_dir) for address in addresses]
         self._complained_at = float("-inf")
+        self.pay_code_keys: PayCodeKeys | None = None
+        """The keys of payment codes as an application server said last; None until one has. Kept while none can say."""
         self._watched = random.randrange(len(self._apps))  # noqa: S311 - spreading, not a secret
 
     async def post(self, batch: PostBatch, *, deadline_s: float) -> PostReply:
@@ -101,6 +103,8 @@ class AppServers:
                     event = await stream.read()
                 if event is grpc.aio.EOF:  # type: ignore[attr-defined]
                     return
+                if event.HasField("pay_code_keys") and event.pay_code_keys != self.pay_code_keys:
+                    self.pay_code_keys = event.pay_code_keys
                 yield event
         except (grpc.aio.AioRpcError, TimeoutError):
             return

@@ -121,13 +121,19 @@ class _Uplink:
         return None
 
 
+class _Apps:
+    """Knows no keys of payment codes."""
+
+    pay_code_keys = None
+
+
 def _services(rng: random.Random) -> Services:
     def drop(work: Coroutine[Any, Any, None]) -> None:
         work.close()
 
     return Services(
         uplink=cast(Uplink, _Uplink(rng)),
-        apps=cast(AppServers, None),
+        apps=cast(AppServers, _Apps()),
         counters=Counters(),
         clock=SystemClock(),
         limits=LineLimits(),

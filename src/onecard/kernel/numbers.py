@@ -12,6 +12,8 @@ ACCOUNT_DIGITS = 13
 CARD_DIGITS = 16
 MAX_LANE = 63
 MAX_SERIAL = 999_999_999
+QR_ISSUER = 8860
+"""Issuer prefix of QR cards, and of no other medium: `ledger.card` holds both directions."""
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
@@ -64,6 +66,11 @@ def is_account_no(number: int) -> bool:
 def is_card_no(number: int) -> bool:
     """Whether a number has the form of a card number, check digit included."""
     return 10**15 <= number < 10**16 and card_lane(number) <= MAX_LANE and is_luhn_valid(number)
+
+
+def is_qr_card_no(number: int) -> bool:
+    """Whether a card number begins with the prefix of QR cards."""
+    return number // 10**12 == QR_ISSUER
 
 
 PUBLIC_UNIT = 0

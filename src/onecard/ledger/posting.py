@@ -13,6 +13,7 @@ from psycopg.pq import Format
 from onecard.ledger import int8array
 
 _CALL = "SELECT o_code, o_balance, o_transfer, o_field FROM ledger.post_batch(%b::smallint" + ", %b" * 14 + ")"
+_TEXT_CALL = "SELECT o_code, o_balance, o_transfer, o_field FROM ledger.post_batch(%s::smallint" + ", %s::bigint[]" * 14 + ")"
 _BOOK_CALL = "SELECT o_code, o_transfer FROM ledger.post_book(%b::bigint, %b, %b, %b, %b, %b, %b::date)"
 _ATTEMPTS = 5
 _T = TypeVar("_T")
@@ -128,6 +129,16 @@ def post_sync(connection: psycopg.Connection[Any], lane: int, columns: PostingCo
             return _answers(cursor.pgresult)
 
     return _repeated(once)
+
+
+def post_within(connection: psycopg.Connection[Any], lane: int, columns: PostingColumns) -> PostingAnswers:
+    """Posts a few records of one lane within the caller's transaction, on a connection of any kind.
+
+    It is the caller who repeats after a UniqueViolation.
+    """
+    row = connection.execute(_TEXT_CALL, (lane, *columns.columns())).fetchone()
+    assert row is not None
+    return PostingAnswers(*row)
 
 
 def post_book(

@@ -17,7 +17,7 @@ from onecard.protocol.proto.device_pb2 import (
     PlatformFrame,
     Welcome,
 )
-from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, Records
+from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, PayCodeKeys, Records
 from onecard.protocol.purse.proofs import TransactionType
 
 PROTOCOL_VERSION = 1
@@ -73,10 +73,18 @@ def build_closing(code: int, reason: str) -> bytes:
     return build_frame(PlatformFrame(closing=Closing(code=code, reason=reason)))
 
 
-def build_welcome(line_id: int, window: int, *, clock_us: int, terminals: Sequence[tuple[int, str]]) -> bytes:
-    """The answer to Hello; `terminals` are (terminal id, TID)."""
+def build_welcome(
+    line_id: int, window: int, *, clock_us: int, terminals: Sequence[tuple[int, str]], keys: PayCodeKeys | None = None
+) -> bytes:
+    """The answer to Hello; `terminals` are (terminal id, TID), `keys` those of payment codes where the platform knows them."""
     refs = [LineTerminalRef(terminal_id=terminal_id, tid=tid) for terminal_id, tid in terminals]
-    return build_frame(PlatformFrame(welcome=Welcome(line_id=line_id, window=window, platform_clock_us=clock_us, terminals=refs)))
+    welcome = Welcome(line_id=line_id, window=window, platform_clock_us=clock_us, terminals=refs, pay_code_keys=keys)
+    return build_frame(PlatformFrame(welcome=welcome))
+
+
+def build_pay_code_keys(keys: PayCodeKeys) -> bytes:
+    """The keys of payment codes as they are from now on."""
+    return build_frame(PlatformFrame(pay_code_keys=keys))
 
 
 def constant_answers(count: int, code: Result) -> Answers:

@@ -7,7 +7,7 @@ its records in a journal and submits them again with the same sequence numbers.
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ from onecard.protocol.proto.device_pb2 import (
     Submit,
     Welcome,
 )
-from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, ChipLoadAnswer, Records
+from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, ChipLoadAnswer, PayCodeKeys, Records
 from onecard.terminal.errors import LineDown, LineRefused
 from onecard.terminal.tls import CONNECT_S, Backoff, Identity, close_line, open_line
 
@@ -64,8 +64,9 @@ class NativeClient:
     def __init__(
         self, host: str, port: int, identity: Identity, *, device: Device | None = None, clock: Clock | None = None,
         backoff: Backoff | None = None, server_hostname: str = "localhost", answer_s: float = ANSWER_S,
-        heartbeat_s: float = HEARTBEAT_SECONDS / 2,
+        heartbeat_s: float = HEARTBEAT_SECONDS / 2, on_pay_code_keys: Callable[[Mapping[int, bytes]], None] | None = None,
     ) -> None:  # fmt: skip
+        """`on_pay_code_keys`, as CodeMemory.set_keys, gets the keys of payment codes when a line opens and when they change."""
         self._host = host
         self._port = port
         self._context = identity.context()
@@ -75,6 +76,7 @@ class NativeClient:
         self._server_hostname = server_hostname
         self._answer_s = answer_s
         self._heartbeat_s = heartbeat_s
+        self._on_pay_code_keys = on_pay_code_keys
         self._line: _Line | None = None
         self._opening = asyncio.Lock()
         self._last_submit = 0
@@ -189,6 +191,8 @@ class NativeClient:
         except (OSError, ssl.SSLError, TimeoutError) as error:
             await close_line(writer)
             raise _down(str(error) or "no Welcome") from None
+        if welcome.HasField("pay_code_keys"):
+            self._take_keys(welcome.pay_code_keys)
         line = _Line(writer, welcome, asyncio.Semaphore(max(1, welcome.window)))
         line.tasks = [asyncio.create_task(self._read(line, reader)), asyncio.create_task(self._beat(line))]
         return line
@@ -203,13 +207,20 @@ class NativeClient:
                     frame = parse_platform_frame(raw)
                     if frame.WhichOneof("body") == "closing":
                         raise _refused(frame.closing)
-                    _deliver(line, frame)
+                    if frame.WhichOneof("body") == "pay_code_keys":
+                        self._take_keys(frame.pay_code_keys)
+                    else:
+                        _deliver(line, frame)
         except LineRefused as refusal:
             error = self._refused = refusal
         except (OSError, ssl.SSLError, FrameError, NativeViolationError) as broken:
             error = _down(str(broken))
         finally:
             self._break(line, error)
+
+    def _take_keys(self, keys: PayCodeKeys) -> None:
+        if self._on_pay_code_keys is not None:
+            self._on_pay_code_keys({key.key_no: key.public_key for key in keys.keys})
 
     async def _beat(self, line: _Line) -> None:
         while True:

@@ -202,7 +202,7 @@ def _act(found: Card, body: OperationIn, who: Actor) -> LifeEvent:
 
 def _new_card(found: Card, wanted: NewCardIn, who: Actor) -> NewCard:
     """The number of the new card, and its blank, claimed in the same transaction."""
-    numbers = api.new_numbers(found.operator_id, found.account_no)
+    numbers = api.new_numbers(found.operator_id, found.account_no, medium=wanted.medium)
     if wanted.medium not in _ON_PLASTIC:
         if wanted.serial is not None:
             raise InvalidInput("此介质没有空白卡序号", "this medium has no blank")

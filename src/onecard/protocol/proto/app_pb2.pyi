@@ -53,14 +53,16 @@ class WatchAdmissionRequest(_message.Message):
     def __init__(self, gateway: _Optional[str] = ...) -> None: ...
 
 class AdmissionEvent(_message.Message):
-    __slots__ = ("lines", "removed_line_id", "snapshot_end")
+    __slots__ = ("lines", "removed_line_id", "snapshot_end", "pay_code_keys")
     LINES_FIELD_NUMBER: _ClassVar[int]
     REMOVED_LINE_ID_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_END_FIELD_NUMBER: _ClassVar[int]
+    PAY_CODE_KEYS_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[Line]
     removed_line_id: _containers.RepeatedScalarFieldContainer[int]
     snapshot_end: bool
-    def __init__(self, lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., removed_line_id: _Optional[_Iterable[int]] = ..., snapshot_end: _Optional[bool] = ...) -> None: ...
+    pay_code_keys: _records_pb2.PayCodeKeys
+    def __init__(self, lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., removed_line_id: _Optional[_Iterable[int]] = ..., snapshot_end: _Optional[bool] = ..., pay_code_keys: _Optional[_Union[_records_pb2.PayCodeKeys, _Mapping]] = ...) -> None: ...
 
 class Line(_message.Message):
     __slots__ = ("line_id", "certificate_sha256", "unit_id", "name", "kind", "refusal", "valid_until_us", "terminals")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from onecard.protocol.proto import records_pb2 as onecard_dot_protocol_dot_proto_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#onecard/protocol/proto/device.proto\x12\nonecard.v1\x1a$onecard/protocol/proto/records.proto\"\xbd\x01\n\x0b\x44\x65viceFrame\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.onecard.v1.HelloH\x00\x12$\n\x06submit\x18\x02 \x01(\x0b\x32\x12.onecard.v1.SubmitH\x00\x12*\n\theartbeat\x18\x03 \x01(\x0b\x32\x15.onecard.v1.HeartbeatH\x00\x12\x30\n\tchip_load\x18\x04 \x01(\x0b\x32\x1b.onecard.v1.ChipLoadRequestH\x00\x42\x06\n\x04\x62ody\"j\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\r\n\x05maker\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x10\n\x08\x66irmware\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65vice_clock_us\x18\x05 \x01(\x03\"A\n\x06Submit\x12\x11\n\tsubmit_id\x18\x01 \x01(\x04\x12$\n\x07records\x18\x02 \x01(\x0b\x32\x13.onecard.v1.Records\"H\n\x0f\x43hipLoadRequest\x12\x11\n\tsubmit_id\x18\x01 \x01(\x04\x12\"\n\x04load\x18\x02 \x01(\x0b\x32\x14.onecard.v1.ChipLoad\"O\n\tHeartbeat\x12\x17\n\x0f\x64\x65vice_clock_us\x18\x01 \x01(\x03\x12\x0f\n\x07\x62\x61\x63klog\x18\x02 \x01(\x04\x12\x18\n\x10oldest_unsent_us\x18\x03 \x01(\x03\"\xf5\x01\n\rPlatformFrame\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.onecard.v1.WelcomeH\x00\x12*\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x18.onecard.v1.SubmitAnswerH\x00\x12\x30\n\theartbeat\x18\x03 \x01(\x0b\x32\x1b.onecard.v1.HeartbeatAnswerH\x00\x12&\n\x07\x63losing\x18\x04 \x01(\x0b\x32\x13.onecard.v1.ClosingH\x00\x12.\n\tchip_load\x18\x05 \x01(\x0b\x32\x19.onecard.v1.ChipLoadReplyH\x00\x42\x06\n\x04\x62ody\"u\n\x07Welcome\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\x0e\n\x06window\x18\x02 \x01(\r\x12\x19\n\x11platform_clock_us\x18\x03 \x01(\x03\x12.\n\tterminals\x18\x04 \x03(\x0b\x32\x1b.onecard.v1.LineTerminalRef\"3\n\x0fLineTerminalRef\x12\x13\n\x0bterminal_id\x18\x01 \x01(\x03\x12\x0b\n\x03tid\x18\x02 \x01(\t\"G\n\x0cSubmitAnswer\x12\x11\n\tsubmit_id\x18\x01 \x01(\x04\x12$\n\x07\x61nswers\x18\x02 \x01(\x0b\x32\x13.onecard.v1.Answers\"N\n\rChipLoadReply\x12\x11\n\tsubmit_id\x18\x01 \x01(\x04\x12*\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1a.onecard.v1.ChipLoadAnswer\",\n\x0fHeartbeatAnswer\x12\x19\n\x11platform_clock_us\x18\x01 \x01(\x03\"\'\n\x07\x43losing\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#onecard/protocol/proto/device.proto\x12\nonecard.v1\x1a$onecard/protocol/proto/records.proto\"\xbd\x01\n\x0b\x44\x65viceFrame\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.onecard.v1.HelloH\x00\x12$\n\x06submit\x18\x02 \x01(\x0b\x32\x12.onecard.v1.SubmitH\x00\x12*\n\theartbeat\x18\x03 \x01(\x0b\x32\x15.onecard.v1.HeartbeatH\x00\x12\x30\n\tchip_load\x18\x04 \x01(\x0b\x32\x1b.onecard.v1.ChipLoadRequestH\x00\x42\x06\n\x04\x62ody\"j\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\r\n\x05maker\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x10\n\x08\x66irmware\x18\x04 \x01(\t\x12\x17\n\x0f\x64\x65vice_clock_us\x18\x05 \x01(\x03\"A\n\x06Submit\x12\x11\n\tsubmit_id\x18\x01 \x01(\x04\x12$\n\x07records\x18\x02 \x01(\x0b\x32\x13.onecard.v1.Records\"H\n\x0f\x43hipLoadRequest\x12\x11\n\tsubmit_id\x18\x01 \x01(\x04\x12\"\n\x04load\x18\x02 \x01(\x0b\x32\x14.onecard.v1.ChipLoad\"O\n\tHeartbeat\x12\x17\n\x0f\x64\x65vice_clock_us\x18\x01 \x01(\x03\x12\x0f\n\x07\x62\x61\x63klog\x18\x02 \x01(\x04\x12\x18\n\x10oldest_unsent_us\x18\x03 \x01(\x03\"\xa7\x02\n\rPlatformFrame\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.onecard.v1.WelcomeH\x00\x12*\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x18.onecard.v1.SubmitAnswerH\x00\x12\x30\n\theartbeat\x18\x03 \x01(\x0b\x32\x1b.onecard.v1.HeartbeatAnswerH\x00\x12&\n\x07\x63losing\x18\x04 \x01(\x0b\x32\x13.onecard.v1.ClosingH\x00\x12.\n\tchip_load\x18\x05 \x01(\x0b\x32\x19.onecard.v1.ChipLoadReplyH\x00\x12\x30\n\rpay_code_keys\x18\x06 \x01(\x0b\x32\x17.onecard.v1.PayCodeKeysH\x00\x42\x06\n\x04\x62ody\"\xa5\x01\n\x07Welcome\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\x0e\n\x06window\x18\x02 \x01(\r\x12\x19\n\x11platform_clock_us\x18\x03 \x01(\x03\x12.\n\tterminals\x18\x04 \x03(\x0b\x32\x1b.onecard.v1.LineTerminalRef\x12.\n\rpay_code_keys\x18\x05 \x01(\x0b\x32\x17.onecard.v1.PayCodeKeys\"3\n\x0fLineTerminalRef\x12\x13\n\x0bterminal_id\x18\x01 \x01(\x03\x12\x0b\n\x03tid\x18\x02 \x01(\t\"G\n\x0cSubmitAnswer\x12\x11\n\tsubmit_id\x18\x01 \x01(\x04\x12$\n\x07\x61nswers\x18\x02 \x01(\x0b\x32\x13.onecard.v1.Answers\"N\n\rChipLoadReply\x12\x11\n\tsubmit_id\x18\x01 \x01(\x04\x12*\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1a.onecard.v1.ChipLoadAnswer\",\n\x0fHeartbeatAnswer\x12\x19\n\x11platform_clock_us\x18\x01 \x01(\x03\"\'\n\x07\x43losing\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,17 +43,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEARTBEAT']._serialized_start=530
   _globals['_HEARTBEAT']._serialized_end=609
   _globals['_PLATFORMFRAME']._serialized_start=612
-  _globals['_PLATFORMFRAME']._serialized_end=857
-  _globals['_WELCOME']._serialized_start=859
-  _globals['_WELCOME']._serialized_end=976
-  _globals['_LINETERMINALREF']._serialized_start=978
-  _globals['_LINETERMINALREF']._serialized_end=1029
-  _globals['_SUBMITANSWER']._serialized_start=1031
-  _globals['_SUBMITANSWER']._serialized_end=1102
-  _globals['_CHIPLOADREPLY']._serialized_start=1104
-  _globals['_CHIPLOADREPLY']._serialized_end=1182
-  _globals['_HEARTBEATANSWER']._serialized_start=1184
-  _globals['_HEARTBEATANSWER']._serialized_end=1228
-  _globals['_CLOSING']._serialized_start=1230
-  _globals['_CLOSING']._serialized_end=1269
+  _globals['_PLATFORMFRAME']._serialized_end=907
+  _globals['_WELCOME']._serialized_start=910
+  _globals['_WELCOME']._serialized_end=1075
+  _globals['_LINETERMINALREF']._serialized_start=1077
+  _globals['_LINETERMINALREF']._serialized_end=1128
+  _globals['_SUBMITANSWER']._serialized_start=1130
+  _globals['_SUBMITANSWER']._serialized_end=1201
+  _globals['_CHIPLOADREPLY']._serialized_start=1203
+  _globals['_CHIPLOADREPLY']._serialized_end=1281
+  _globals['_HEARTBEATANSWER']._serialized_start=1283
+  _globals['_HEARTBEATANSWER']._serialized_end=1327
+  _globals['_CLOSING']._serialized_start=1329
+  _globals['_CLOSING']._serialized_end=1368
 # @@protoc_insertion_point(module_scope)

@@ -60,30 +60,34 @@ class Heartbeat(_message.Message):
     def __init__(self, device_clock_us: _Optional[int] = ..., backlog: _Optional[int] = ..., oldest_unsent_us: _Optional[int] = ...) -> None: ...
 
 class PlatformFrame(_message.Message):
-    __slots__ = ("welcome", "answer", "heartbeat", "closing", "chip_load")
+    __slots__ = ("welcome", "answer", "heartbeat", "closing", "chip_load", "pay_code_keys")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     CLOSING_FIELD_NUMBER: _ClassVar[int]
     CHIP_LOAD_FIELD_NUMBER: _ClassVar[int]
+    PAY_CODE_KEYS_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     answer: SubmitAnswer
     heartbeat: HeartbeatAnswer
     closing: Closing
     chip_load: ChipLoadReply
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., answer: _Optional[_Union[SubmitAnswer, _Mapping]] = ..., heartbeat: _Optional[_Union[HeartbeatAnswer, _Mapping]] = ..., closing: _Optional[_Union[Closing, _Mapping]] = ..., chip_load: _Optional[_Union[ChipLoadReply, _Mapping]] = ...) -> None: ...
+    pay_code_keys: _records_pb2.PayCodeKeys
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., answer: _Optional[_Union[SubmitAnswer, _Mapping]] = ..., heartbeat: _Optional[_Union[HeartbeatAnswer, _Mapping]] = ..., closing: _Optional[_Union[Closing, _Mapping]] = ..., chip_load: _Optional[_Union[ChipLoadReply, _Mapping]] = ..., pay_code_keys: _Optional[_Union[_records_pb2.PayCodeKeys, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("line_id", "window", "platform_clock_us", "terminals")
+    __slots__ = ("line_id", "window", "platform_clock_us", "terminals", "pay_code_keys")
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     PLATFORM_CLOCK_US_FIELD_NUMBER: _ClassVar[int]
     TERMINALS_FIELD_NUMBER: _ClassVar[int]
+    PAY_CODE_KEYS_FIELD_NUMBER: _ClassVar[int]
     line_id: int
     window: int
     platform_clock_us: int
     terminals: _containers.RepeatedCompositeFieldContainer[LineTerminalRef]
-    def __init__(self, line_id: _Optional[int] = ..., window: _Optional[int] = ..., platform_clock_us: _Optional[int] = ..., terminals: _Optional[_Iterable[_Union[LineTerminalRef, _Mapping]]] = ...) -> None: ...
+    pay_code_keys: _records_pb2.PayCodeKeys
+    def __init__(self, line_id: _Optional[int] = ..., window: _Optional[int] = ..., platform_clock_us: _Optional[int] = ..., terminals: _Optional[_Iterable[_Union[LineTerminalRef, _Mapping]]] = ..., pay_code_keys: _Optional[_Union[_records_pb2.PayCodeKeys, _Mapping]] = ...) -> None: ...
 
 class LineTerminalRef(_message.Message):
     __slots__ = ("terminal_id", "tid")

@@ -63,6 +63,20 @@ class PayCodes(_message.Message):
     code: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, row: _Optional[_Iterable[int]] = ..., code: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
+class PayCodeKeys(_message.Message):
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[PayCodeKey]
+    def __init__(self, keys: _Optional[_Iterable[_Union[PayCodeKey, _Mapping]]] = ...) -> None: ...
+
+class PayCodeKey(_message.Message):
+    __slots__ = ("key_no", "public_key")
+    KEY_NO_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    key_no: int
+    public_key: bytes
+    def __init__(self, key_no: _Optional[int] = ..., public_key: _Optional[bytes] = ...) -> None: ...
+
 class ChipLoad(_message.Message):
     __slots__ = ("step", "terminal_id", "terminal_seq", "card_no", "amount_fen", "occurred_at_us", "transaction_type", "sam_terminal_no", "old_balance_fen", "online_counter", "key_version", "algorithm", "random", "mac1", "tac")
     class Step(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -13,7 +13,7 @@ from django.db import connection
 from onecard.kernel.business_day import business_date
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import InvalidInput
-from onecard.kernel.numbers import account_lane, card_lane, is_account_no, is_card_no
+from onecard.kernel.numbers import account_lane, card_lane, is_account_no, is_card_no, is_qr_card_no
 from onecard.ledger.codes import AccountStatus, Medium
 from onecard.services.actors import Actor
 from onecard.services.cards import books, money, permissions, rules
@@ -150,6 +150,11 @@ def create_card(
         raise InvalidInput(
             f"卡号 {card.card_no} 与账号 {order.account_no} 不是同一通道的有效号码",
             f"card {card.card_no} and account {order.account_no} are not numbers of one lane",
+        )
+    if is_qr_card_no(card.card_no) != (card.medium is Medium.QR):
+        raise InvalidInput(
+            f"卡号 {card.card_no} 与介质不符：二维码卡用专用卡号段，其他介质不用",
+            f"card {card.card_no} does not fit its medium: QR cards, and they alone, have the QR prefix",
         )
     if card.valid_until is not None and card.valid_until < business_date(at):
         raise InvalidInput(f"有效期已过：{card.valid_until}", f"the validity has run out already: {card.valid_until}")

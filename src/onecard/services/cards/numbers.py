@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from onecard.kernel.numbers import account_lane, build_account_no, build_card_no
+from onecard.kernel.errors import InvalidInput
+from onecard.kernel.numbers import QR_ISSUER, account_lane, build_account_no, build_card_no
+from onecard.ledger.codes import Medium
 from onecard.services.actors import Actor
 from onecard.services.cards import permissions
 from onecard.services.cards.errors import one_transaction
@@ -24,6 +26,7 @@ class Numbers:
 def set_numbering(*, actor: Actor, lanes: int | None = None, prefix: int | None = None) -> Numbering:
     """Over how many lanes new accounts go round, and the prefix of operators without an own. Raises Forbidden, InvalidInput."""
     actor.require(permissions.RULES)
+    _require_not_qr(prefix)
     with one_transaction():
         row = numbering()
         row.lanes = row.lanes if lanes is None else lanes
@@ -35,6 +38,7 @@ def set_numbering(*, actor: Actor, lanes: int | None = None, prefix: int | None 
 def set_issuer_prefix(operator_id: int, prefix: int, *, actor: Actor) -> None:
     """The first four digits of an operator's new cards. Raises Forbidden, InvalidInput."""
     actor.require(permissions.RULES, operator_id)
+    _require_not_qr(prefix)
     with one_transaction():
         IssuerPrefix.objects.update_or_create(operator_id=operator_id, defaults={"prefix": prefix})
 
@@ -62,11 +66,20 @@ def next_account_no(lane: int | None = None) -> int:
     return build_account_no(lane=lane, serial=_next(f"cards_account_serial_{lane:02}"))
 
 
-def new_numbers(operator_id: int, account_no: int | None = None) -> Numbers:
-    """The numbers of a card to be issued: on a given account (and so its lane), or on one that is opened with it."""
+def new_numbers(operator_id: int, account_no: int | None = None, *, medium: Medium = Medium.CPU) -> Numbers:
+    """The numbers of a card to be issued: on a given account (and so its lane), or on one that is opened with it.
+
+    A QR card has the QR prefix whoever issues it: by that it is known to pay with a code or not at all.
+    """
     account = next_account_no() if account_no is None else account_no
     lane = account_lane(account)
-    return Numbers(account, next_card_no(lane, issuer_prefix(operator_id)), lane, account_no is None)
+    prefix = QR_ISSUER if medium is Medium.QR else issuer_prefix(operator_id)
+    return Numbers(account, next_card_no(lane, prefix), lane, account_no is None)
+
+
+def _require_not_qr(prefix: int | None) -> None:
+    if prefix == QR_ISSUER:
+        raise InvalidInput(f"{QR_ISSUER} 专用于二维码卡", f"{QR_ISSUER} is the prefix of QR cards alone")
 
 
 def _next(sequence: str) -> int:

@@ -190,7 +190,7 @@ def _claim(job: Job, uid: str, request: Request, token: UUID) -> Job:
 
 def _claim_numbers(job: Job, request: Request, uid: str | None) -> None:
     """Number, stock card, chip and content; the row is locked, its save is the caller's."""
-    numbers = cards_api.new_numbers(job.operator_id, job.account_no)
+    numbers = cards_api.new_numbers(job.operator_id, job.account_no, medium=Medium(job.medium))
     if job.medium in (Medium.CPU.value, Medium.UID.value) or request.serial is not None:
         claim = cards_api.claim_for_issue(
             request.serial,

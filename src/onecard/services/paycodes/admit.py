@@ -5,13 +5,14 @@ An offline payment whose code does not hold was made all the same: it is kept fo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from django.db import connection, transaction
 
 from onecard.kernel.clock import from_epoch_us, to_epoch_us
 from onecard.kernel.codes import Result
 from onecard.protocol.paycode import PayCode, PayCodeError, parse_code
+from onecard.services.paycodes.choices import HeldState
 from onecard.services.paycodes.models import HeldPayment, PayCodeUse
 from onecard.services.paycodes.records import CodeRecord
 
@@ -22,6 +23,7 @@ INSERT INTO paycodes_paycodeuse (code_id, card_no, terminal_id, terminal_seq, am
 SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::boolean[], %s::timestamptz[],
                      %s::timestamptz[]) ON CONFLICT DO NOTHING"""
 _MAX_CODE_ID = 2**63
+_POSTGRES_EPOCH = date(2000, 1, 1)
 
 
 Claims = Mapping[int, tuple[int, int]]
@@ -34,13 +36,13 @@ def admit_records(records: Sequence[CodeRecord], *, keys: Mapping[int, bytes], n
         parsed = [_parse(record) for record in records]
         claims = _claims_of(code.body.code_id for code in parsed if code is not None)
         verdicts = [
-            held.get(record.key) or _judge(record, code, claims, keys=keys, now=now)
+            held[record.key] if record.key in held else _judge(record, code, claims, keys=keys, now=now)
             for record, code in zip(records, parsed, strict=True)
         ]
-        wanted = [(r, c) for r, c, v in zip(records, parsed, verdicts, strict=True) if v is Result.APPROVED and c is not None]
-        claims = _claim(wanted, now)
+        fresh = [verdict is Result.APPROVED and record.key not in held for record, verdict in zip(records, verdicts, strict=True)]
+        claims = _claim([(r, c) for r, c, new in zip(records, parsed, fresh, strict=True) if new and c is not None], now)
         for place, (record, code) in enumerate(zip(records, parsed, strict=True)):
-            if verdicts[place] is Result.APPROVED:
+            if fresh[place]:
                 assert code is not None
                 verdicts[place] = _won(record, claims.get(code.body.code_id))
         _hold(records, verdicts, held, claims, parsed=parsed, now=now)
@@ -86,21 +88,37 @@ def _won(record: CodeRecord, claimed_by: tuple[int, int] | None) -> Result:
 
 
 def _held(records: Sequence[CodeRecord]) -> dict[tuple[int, int], Result]:
-    """Records that are kept already, with the answer they were given: it does not change."""
+    """Records that are kept already, with the answer they were given: it does not change, unless two people have released it.
+
+    A released one is APPROVED here: the ledger knows it, and answers what it was posted with.
+    """
     terminals = [record.terminal_id for record in records if record.is_offline]
     if not terminals:
         return {}
     wanted = {record.key for record in records}
     sequences = [record.terminal_seq for record in records]
     rows = HeldPayment.objects.filter(terminal_id__in=terminals, terminal_seq__in=sequences)
-    found = rows.values_list("terminal_id", "terminal_seq", "result")
-    return {(terminal, seq): Result(result) for terminal, seq, result in found if (terminal, seq) in wanted}
+    found = rows.values_list("terminal_id", "terminal_seq", "result", "state")
+    return {
+        (terminal, seq): Result.APPROVED if state == HeldState.POSTED else Result(result)
+        for terminal, seq, result, state in found
+        if (terminal, seq) in wanted
+    }
 
 
 def _claims_of(code_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
     wanted = list(code_ids)
     rows = PayCodeUse.objects.filter(code_id__in=wanted).values_list("code_id", "terminal_id", "terminal_seq")
     return {code_id: (terminal, seq) for code_id, terminal, seq in rows}
+
+
+def _operators_of(card_numbers: Sequence[int]) -> dict[int, int]:
+    """Whose cards they are; one that nobody issued has no operator."""
+    if not card_numbers:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT card_no, operator_id FROM ledger.card WHERE card_no = ANY (%s)", [list(card_numbers)])
+        return dict(cursor.fetchall())
 
 
 def _claim(wanted: Sequence[tuple[CodeRecord, PayCode]], now: datetime) -> dict[int, tuple[int, int]]:
@@ -137,8 +155,13 @@ def _hold(
         [c.body.code_id for c, v in zip(parsed, verdicts, strict=True) if c and v is Result.CODE_USED]
     )
     rows = []
-    for record, verdict, code in zip(records, verdicts, parsed, strict=True):
-        if verdict is Result.APPROVED or not record.is_offline or record.key in held:
+    keep = [
+        verdict is not Result.APPROVED and record.is_offline and record.key not in held
+        for record, verdict in zip(records, verdicts, strict=True)
+    ]
+    operators = _operators_of([record.card_no for record, kept in zip(records, keep, strict=True) if kept])
+    for record, verdict, code, kept in zip(records, verdicts, parsed, keep, strict=True):
+        if not kept:
             continue
         used_by = claims.get(code.body.code_id) if code is not None and verdict is Result.CODE_USED else None
         rows.append(
@@ -146,7 +169,12 @@ def _hold(
                 terminal_id=record.terminal_id,
                 terminal_seq=record.terminal_seq,
                 card_no=record.card_no,
+                operator_id=operators.get(record.card_no, 0),
                 merchant=record.merchant,
+                unit_id=record.unit,
+                purse_order=record.purse_order,
+                business_date=_POSTGRES_EPOCH + timedelta(days=record.business_date),
+                meal=record.meal,
                 amount_fen=record.amount_fen,
                 occurred_at=from_epoch_us(record.occurred_at_us),
                 received_at=now,

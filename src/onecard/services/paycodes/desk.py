@@ -1,66 +1,143 @@
-"""Payments by code that stay outside the books: looking at them, and writing down how a person has settled one."""
+"""Payments by code that stay outside the books: one person proposes what is to become of one, another approves, and it is done.
 
-from dataclasses import dataclass
-from datetime import datetime
+Released, a payment is posted as the ADVICE it was, under its terminal's own key: the ledger holds that it is posted once. The
+database holds that no row is settled but by two people.
+"""
 
-from onecard.kernel.clock import Clock, SystemClock
-from onecard.kernel.codes import RESULT_TEXT, Result, Text
-from onecard.kernel.errors import InvalidInput, NotFound, RuleViolated
+from datetime import UTC, date, datetime
+
+import psycopg
+from django.db import connection, transaction
+
+from onecard.kernel.clock import to_epoch_us
+from onecard.kernel.codes import Operation, Result
+from onecard.kernel.errors import InvalidInput
+from onecard.kernel.numbers import MAX_LANE, card_lane
+from onecard.ledger.posting import PostingColumns, post_within
+from onecard.protocol.paycode import PayCodeError, parse_code
 from onecard.services.actors import Actor
-from onecard.services.paycodes.models import HeldPayment
+from onecard.services.paycodes.choices import HeldState, Outcome
+from onecard.services.paycodes.errors import AlreadySettled, NotPostable, SamePerson, UnknownHeld, as_refusals
+from onecard.services.paycodes.models import HeldDecision, HeldPayment, PayCodeUse
+
+_POSTGRES_EPOCH = date(2000, 1, 1)
+_GENUINE = (Result.CODE_EXPIRED, Result.TIME_IMPLAUSIBLE, Result.LIMIT_TRANSACTION)
+"""Reasons that leave no doubt whose code it is; released, such a payment has used its code up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One of them, with the reason and, where its code served before, the record that has it."""
-
-    id: int
-    terminal_id: int
-    terminal_seq: int
-    card_no: int
-    merchant: int
-    amount_fen: int
-    occurred_at: datetime
-    received_at: datetime
-    result: Result
-    reason: Text
-    used_by: tuple[int, int] | None
-    settled_at: datetime | None
-    settled_by: str
-    note: str
+def propose_held(held_id: int, outcome: Outcome | str, *, actor: Actor, reason: str) -> HeldDecision:
+    """Proposes to release or to refuse. Raises NotFound, Forbidden, InvalidInput, AlreadySettled."""
+    row = _held(held_id)
+    actor.require("paycodes.decide", row.operator_id)
+    if not reason.strip():
+        raise InvalidInput("请写明事由", "give a reason")
+    if outcome not in Outcome.values:
+        raise InvalidInput("不适用的决定", "not a decision for this")
+    with as_refusals(), transaction.atomic():
+        return HeldDecision.objects.create(
+            held=row, operator_id=row.operator_id, outcome=outcome, reason=reason.strip()[:200], requested_by=actor.name
+        )
 
 
-def held_payments(*, actor: Actor, settled: bool | None = False, limit: int = 100) -> list[Held]:
-    """The newest first; `settled` None for all."""
-    actor.require("paycodes.settle")
-    rows = HeldPayment.objects.all()
-    if settled is not None:
-        rows = rows.filter(settled_at__isnull=not settled)
-    return [_view(row) for row in rows[:limit]]
+def reject_held(decision_id: int, *, actor: Actor) -> HeldDecision:
+    """Turns a proposal down; who made it may take it back the same way. The payment stays open."""
+    with as_refusals(), transaction.atomic():
+        decision = _open_decision(decision_id)
+        permission = "paycodes.decide" if decision.requested_by == actor.name else "paycodes.approve"
+        actor.require(permission, decision.operator_id)
+        return _decide(decision, actor, approved=False)
 
 
-def settle_held(held_id: int, note: str, *, actor: Actor, clock: Clock | None = None) -> None:
-    """Write down how it was settled (charged by hand, borne by the merchant …).
+def approve_held(decision_id: int, *, actor: Actor, now: datetime | None = None) -> HeldDecision:
+    """Approves what another proposed, and does it, all or nothing.
 
-    Raises Forbidden, NotFound, RuleViolated, InvalidInput.
+    Raises SamePerson, AlreadySettled, and NotPostable where the ledger cannot take the payment.
     """
-    actor.require("paycodes.settle")
-    if not note.strip():
-        raise InvalidInput("须说明如何处理", "say how it was settled")
-    now = (clock or SystemClock()).now()
-    done = HeldPayment.objects.filter(pk=held_id, settled_at__isnull=True).update(
-        settled_at=now, settled_by=actor.name[:100], note=note.strip()[:200]
-    )
-    if not done:
-        if not HeldPayment.objects.filter(pk=held_id).exists():
-            raise NotFound(f"无此记录：{held_id}", f"no such record: {held_id}")
-        raise RuleViolated("已处理", "it is settled already", rule="C4")
+    now = now or datetime.now(UTC)
+    with as_refusals(), transaction.atomic():
+        asked = HeldDecision.objects.select_related("held").filter(pk=decision_id).first()
+        if asked is None:
+            raise UnknownHeld(decision_id)
+        actor.require("paycodes.approve", asked.operator_id)
+        if asked.requested_by == actor.name:
+            raise SamePerson
+        _hold_lane(card_lane(asked.held.card_no))  # before the rows, like everybody
+        decision = _decide(_open_decision(decision_id), actor, approved=True)
+        row = HeldPayment.objects.select_for_update().get(pk=decision.held_id)
+        if row.state != HeldState.OPEN:
+            raise AlreadySettled
+        _settle(row, decision, now)
+        return decision
 
 
-def _view(row: HeldPayment) -> Held:
-    result = Result(row.result)
-    used_by = None if row.used_by_terminal is None or row.used_by_seq is None else (row.used_by_terminal, row.used_by_seq)
-    return Held(
-        row.pk, row.terminal_id, row.terminal_seq, row.card_no, row.merchant, row.amount_fen, row.occurred_at, row.received_at,
-        result, RESULT_TEXT[result], used_by, row.settled_at, row.settled_by, row.note,
+def _settle(row: HeldPayment, decision: HeldDecision, now: datetime) -> None:
+    row.decision, row.settled_at = decision, now
+    if decision.outcome == Outcome.RELEASE:
+        row.transfer_id = _post(row)
+        _claim(row, now)
+        row.state = HeldState.POSTED
+    else:
+        row.state = HeldState.REFUSED
+    row.save(update_fields=["state", "settled_at", "decision", "transfer_id"])
+
+
+def _post(row: HeldPayment) -> int:
+    """Posts the payment in the caller's transaction; its transfer."""
+    lane = card_lane(row.card_no)
+    if lane > MAX_LANE:
+        raise NotPostable(Result.UNKNOWN_CARD)
+    columns = PostingColumns(
+        [Operation.ADVICE], [row.terminal_id], [row.terminal_seq], [row.card_no], [row.merchant], [row.unit_id],
+        [row.purse_order], [row.amount_fen], [to_epoch_us(row.occurred_at)], [(row.business_date - _POSTGRES_EPOCH).days],
+        [row.meal], [0], [0], [0],
     )  # fmt: skip
+    connection.ensure_connection()
+    raw = connection.connection
+    assert isinstance(raw, psycopg.Connection)
+    answers = post_within(raw, lane, columns)
+    if answers.code[0] != Result.APPROVED:
+        raise NotPostable(answers.code[0])
+    return answers.transfer[0]
+
+
+def _claim(row: HeldPayment, now: datetime) -> None:
+    """A genuine code that came late or was overdrawn is used up by the release, unless another record has it already."""
+    if row.result not in _GENUINE:
+        return
+    try:
+        code_id = parse_code(bytes(row.code)).body.code_id
+    except PayCodeError:
+        return
+    use = PayCodeUse(
+        code_id=code_id, card_no=row.card_no, terminal_id=row.terminal_id, terminal_seq=row.terminal_seq,
+        amount_fen=row.amount_fen, offline=True, occurred_at=row.occurred_at, claimed_at=now,
+    )  # fmt: skip
+    PayCodeUse.objects.bulk_create([use], ignore_conflicts=True)
+
+
+def _hold_lane(lane: int) -> None:
+    if lane <= MAX_LANE:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT ledger.hold_lane(%s::smallint)", [lane])
+
+
+def _held(held_id: int) -> HeldPayment:
+    row = HeldPayment.objects.filter(pk=held_id).first()
+    if row is None:
+        raise UnknownHeld(held_id)
+    return row
+
+
+def _open_decision(decision_id: int) -> HeldDecision:
+    decision = HeldDecision.objects.select_for_update().filter(pk=decision_id).first()
+    if decision is None:
+        raise UnknownHeld(decision_id)
+    if decision.approved is not None:
+        raise AlreadySettled
+    return decision
+
+
+def _decide(decision: HeldDecision, actor: Actor, *, approved: bool) -> HeldDecision:
+    decision.approved, decision.decided_by, decision.decided_at = approved, actor.name, datetime.now(UTC)
+    decision.save(update_fields=["approved", "decided_by", "decided_at"])
+    return decision

@@ -7,6 +7,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from onecard.ledger.codes import PurseOrder
+from onecard.services.paycodes.choices import HeldState, Outcome
+
 
 class CodeLimit(models.Model):
     """What codes may do from a day on: of one account, else of a card type, else of all. The nearest rule in force counts."""
@@ -85,12 +88,20 @@ class PayCodeUse(models.Model):
 
 
 class HeldPayment(models.Model):
-    """An offline payment whose code did not hold: a purchase somebody made, kept until a person has settled it."""
+    """An offline payment whose code did not hold: a purchase somebody made, kept until two people have settled it.
+
+    `unit_id`, `purse_order`, `business_date` and `meal` are what the directory said when it came in: with them it is posted.
+    """
 
     terminal_id = models.BigIntegerField(_("终端"))
     terminal_seq = models.BigIntegerField(_("终端流水号"))
     card_no = models.BigIntegerField(_("卡号"))
+    operator_id = models.IntegerField(_("运营单位"), default=0)
     merchant = models.BigIntegerField(_("商户科目"))
+    unit_id = models.IntegerField(_("接入单位"), default=0)
+    purse_order = models.SmallIntegerField(_("扣款顺序"), default=PurseOrder.PUBLIC.value)
+    business_date = models.DateField(_("营业日"))
+    meal = models.SmallIntegerField(_("餐段"), default=0)
     amount_fen = models.BigIntegerField(_("金额（分）"))
     occurred_at = models.DateTimeField(_("交易时间"))
     received_at = models.DateTimeField(_("收到时间"))
@@ -98,7 +109,10 @@ class HeldPayment(models.Model):
     code = models.BinaryField(_("付款码"))
     used_by_terminal = models.BigIntegerField(_("已用于终端"), null=True)
     used_by_seq = models.BigIntegerField(null=True)
+    state = models.CharField(_("状态"), max_length=8, choices=HeldState.choices, default=HeldState.OPEN)
     settled_at = models.DateTimeField(_("处理时间"), null=True)
+    decision = models.OneToOneField("HeldDecision", models.PROTECT, verbose_name=_("双人决定"), null=True, related_name="+")
+    transfer_id = models.BigIntegerField(_("分录号"), null=True)
     settled_by = models.CharField(_("处理人"), max_length=100, blank=True, default="")
     note = models.CharField(_("处理说明"), max_length=200, blank=True, default="")
 
@@ -109,8 +123,10 @@ class HeldPayment(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("terminal_id", "terminal_seq"), name="pay_code_held_record"),
             models.CheckConstraint(
-                condition=Q(settled_at__isnull=True, settled_by="")
-                | (Q(settled_at__isnull=False) & ~Q(settled_by="") & ~Q(note="")),
+                condition=Q(state="open", settled_at__isnull=True, decision__isnull=True, transfer_id__isnull=True)
+                | Q(state="posted", settled_at__isnull=False, decision__isnull=False, transfer_id__isnull=False)
+                | Q(state="refused", settled_at__isnull=False, decision__isnull=False, transfer_id__isnull=True)
+                | Q(state="noted", settled_at__isnull=False, decision__isnull=True, transfer_id__isnull=True),
                 name="pay_code_held_settled",
             ),
         )
@@ -118,3 +134,38 @@ class HeldPayment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.terminal_id}/{self.terminal_seq}"
+
+
+class HeldDecision(models.Model):
+    """What one person proposed for a held payment, and what another answered. Never changed once answered."""
+
+    held = models.ForeignKey(HeldPayment, models.PROTECT, verbose_name=_("待处理付款码交易"), related_name="decisions")
+    operator_id = models.IntegerField(_("运营单位"), default=0)
+    outcome = models.CharField(_("决定"), max_length=8, choices=Outcome.choices)
+    reason = models.CharField(_("事由"), max_length=200)
+    requested_by = models.CharField(_("申请人"), max_length=150)
+    requested_at = models.DateTimeField(_("申请时间"), auto_now_add=True)
+    decided_by = models.CharField(_("审批人"), max_length=150, blank=True, default="")
+    decided_at = models.DateTimeField(_("审批时间"), null=True)
+    approved = models.BooleanField(_("同意"), null=True)
+
+    class Meta:
+        verbose_name = _("付款码交易双人决定")
+        verbose_name_plural = _("付款码交易双人决定")
+        constraints = (
+            models.UniqueConstraint(fields=("held",), condition=Q(approved__isnull=True), name="pay_code_decision_one_open"),
+            models.CheckConstraint(condition=Q(outcome__in=Outcome.values), name="pay_code_decision_outcome"),
+            models.CheckConstraint(condition=~Q(reason="") & ~Q(requested_by=""), name="pay_code_decision_reason"),
+            models.CheckConstraint(
+                condition=Q(approved__isnull=True, decided_at__isnull=True, decided_by="")
+                | (Q(approved__isnull=False, decided_at__isnull=False) & ~Q(decided_by="")),
+                name="pay_code_decision_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(approved__isnull=True) | Q(approved=False) | ~Q(decided_by=F("requested_by")),
+                name="pay_code_decision_two_people",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.held_id} {self.outcome}"

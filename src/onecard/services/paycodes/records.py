@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from onecard.kernel.codes import Operation
+from onecard.ledger.codes import PurseOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,11 @@ class CodeRecord:
     occurred_at_us: int
     merchant: int
     code: bytes
+    unit: int = 0
+    purse_order: int = PurseOrder.PUBLIC.value
+    business_date: int = 0
+    """Days since 2000-01-01. This and the two before it are the terms on which it is posted, should it be held and released."""
+    meal: int = 0
 
     @property
     def key(self) -> tuple[int, int]:

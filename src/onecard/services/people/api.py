@@ -33,11 +33,10 @@ from onecard.services.people.loads.options import LoadOptions
 from onecard.services.people.loads.report import Problem, problems_of, write_report
 from onecard.services.people.loads.run import run_load
 from onecard.services.people.models import Gender, HolderState, LoadMode, LoadState
-from onecard.services.people.numbering import QR_ISSUER, new_serials, qr_card_no_of
+from onecard.services.people.numbering import new_serials, qr_card_no_of
 from onecard.services.people.photos import Picture, photo, set_photo
 
 __all__ = [
-    "QR_ISSUER",
     "Cap",
     "DocumentType",
     "Gender",

@@ -2,12 +2,10 @@
 
 from django.db import connection
 
-from onecard.kernel.numbers import build_account_no, build_card_no
+from onecard.kernel.numbers import QR_ISSUER, build_account_no, build_card_no
 
 LANES = 4
 """As many as a city on one machine posts on (docs/adr/0050-a-batch-forms-while-the-lane-commits.md)."""
-QR_ISSUER = 8860
-"""Issuer prefix of QR cards: a medium of its own, so that no printed card can bear such a number."""
 
 
 def new_serials(count: int) -> list[int]:

@@ -97,6 +97,10 @@ def _errors() -> Iterator[None]:
         zh, _, en = cause.diag.message_primary.partition(" / ")
         if cause.sqlstate == "P0002":
             raise NotFound(zh, en) from None
+        if cause.diag.constraint_name == "card_qr_prefix":
+            raise RuleViolated(
+                "二维码卡的卡号须以 8860 开头，其他介质不得使用", "8860 is the prefix of QR cards alone", rule="C4"
+            ) from None
         if cause.sqlstate == "23514":
             raise RuleViolated(zh, en, rule="C3") from None
         raise

@@ -96,7 +96,7 @@ class OperationForm(OnceForm):
 
 
 def _new_card(card: Card, medium: Medium, serial: int | None, actor: Actor) -> NewCard:
-    numbers = api.new_numbers(card.operator_id, card.account_no)
+    numbers = api.new_numbers(card.operator_id, card.account_no, medium=medium)
     if medium not in _ON_PLASTIC:
         return NewCard(numbers.card_no, medium)
     claim = api.claim_for_issue(

@@ -13,6 +13,7 @@ from onecard.protocol.native import (
     PROTOCOL_VERSION,
     NativeViolationError,
     build_frame,
+    build_pay_code_keys,
     build_welcome,
     check_load,
     check_records,
@@ -30,7 +31,7 @@ from onecard.protocol.proto.device_pb2 import (
     Submit,
     SubmitAnswer,
 )
-from onecard.protocol.proto.records_pb2 import Answers, ChipLoadAnswer
+from onecard.protocol.proto.records_pb2 import Answers, ChipLoadAnswer, PayCodeKeys
 
 WINDOW = 8
 """Submits and loads a device may have unanswered."""
@@ -42,7 +43,7 @@ _IDLE_S = 2.5 * HEARTBEAT_SECONDS
 class NativeSession:
     """A Session (see drivers/base.py)."""
 
-    __slots__ = ("_buffer", "_closed", "_greeted", "_held", "_line", "_loop", "_open", "_services", "_wire")
+    __slots__ = ("_buffer", "_closed", "_greeted", "_held", "_keys", "_line", "_loop", "_open", "_services", "_wire")
 
     idle_limit_s = _IDLE_S
 
@@ -55,6 +56,7 @@ class NativeSession:
         self._held = False
         self._closed = False
         self._open: set[int] = set()
+        self._keys: PayCodeKeys | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -96,6 +98,8 @@ class NativeSession:
         self._services.counters.frames["native"] += 1
         frame = parse_device_frame(raw)
         body = frame.WhichOneof("body")
+        if self._greeted and self._keys is not self._services.apps.pay_code_keys:
+            self._tell_keys()
         if body == "submit" and self._greeted:
             self._submit(frame.submit)
         elif body == "chip_load" and self._greeted:
@@ -114,7 +118,17 @@ class NativeSession:
         self._greeted = True
         if not self._line.is_front_end:
             self._hear(self._line.terminal_ids)
-        self._wire.send(build_welcome(self._line.line_id, WINDOW, clock_us=self._services.now_us(), terminals=self._line.tids))
+        self._keys = self._services.apps.pay_code_keys
+        now_us = self._services.now_us()
+        self._wire.send(
+            build_welcome(self._line.line_id, WINDOW, clock_us=now_us, terminals=self._line.tids, keys=self._keys)
+        )
+
+    def _tell_keys(self) -> None:
+        """Other keys of payment codes: told with the next frame of each device, so that not all are told in one moment."""
+        self._keys = self._services.apps.pay_code_keys
+        if self._keys is not None:
+            self._wire.send(build_pay_code_keys(self._keys))
 
     def _submit(self, submit: Submit) -> None:
         submit_id = submit.submit_id
