@@ -51,6 +51,10 @@ def gateway(
     metrics_port: Annotated[int, typer.Option(help="指标端口 Port of the metrics.")] = 9464,
     host: Annotated[str, typer.Option(help="监听地址 Address to listen at.")] = "0.0.0.0",  # noqa: S104 (terminals come from outside)
     name: Annotated[str, typer.Option(help="本网关名称 Name of this gateway.")] = "",
+    attach: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="总线与代理的设置 Settings of buses and brokers."),
+    ] = None,
 ) -> None:
     """统一接入网关 The unified access gateway, until SIGTERM or SIGINT; then it finishes what is in flight."""
     from onecard.datacenter.home import Home
@@ -62,7 +66,7 @@ def gateway(
         tls_dir = home.tls_dir
         _have_certificate(tls_dir)
     ports = {"native_port": native_port, "iso_port": iso_port, "metrics_port": metrics_port}
-    run(app=apps, tls_dir=tls_dir, host=host, name=name, **ports)
+    run(app=apps, tls_dir=tls_dir, host=host, name=name, attach=attach, **ports)
 
 
 def _have_certificate(tls_dir: Path) -> None:

@@ -40,6 +40,8 @@ class Gateway:
         self.counters = Counters()
         self.admission = AdmissionList()
         self.ports: dict[str, int] = {}
+        self.attached_lines: set[int] = set()
+        """Lines that are ports of this gateway, open now (attached.py)."""
         self._loop = asyncio.get_running_loop()
         self._drivers = drivers
         self._listeners: list[Listener] = []
@@ -253,7 +255,7 @@ class Gateway:
             del heard[terminal_id]
         return LineReport(
             gateway=self.settings.name,
-            online_line_id=list(self._by_line),
+            online_line_id=[*self._by_line, *self.attached_lines],
             online_terminal_id=list(heard),
             refused_handshakes=sum(self.counters.refused.values()),
             requests_per_second=count / interval,

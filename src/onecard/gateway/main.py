@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from onecard.gateway.attached import AttachedPorts, Attachment, read_attachments
 from onecard.gateway.drivers.iso8583.driver import IsoDriver
 from onecard.gateway.drivers.native.driver import NativeDriver
 from onecard.gateway.gateway import Gateway
@@ -25,11 +26,13 @@ def run(
     metrics_port: int = 9464,
     host: str = "0.0.0.0",  # noqa: S104 - terminals come from outside; who may speak is decided by certificate
     name: str = "",
+    attach: Path | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight.
 
     `app` are addresses of application servers (``unix:/path`` or ``host:port``); `tls_dir` holds ca.pem, gateway.pem and
-    gateway.key. Raises OSError when a port is taken or a file is missing.
+    gateway.key; `attach` names buses and brokers to serve as ports. Raises OSError when a port is taken or a file is missing,
+    InvalidInput when the settings of a port are wrong.
     """
     settings = GatewaySettings(
         name=name or f"gateway@{socket.gethostname()}",
@@ -42,7 +45,7 @@ def run(
     )
     _allow_many_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, read_attachments(attach) if attach is not None else []))
 
 
 def _allow_many_files() -> None:
@@ -55,13 +58,15 @@ def _allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(settings: GatewaySettings) -> None:
+async def _serve(settings: GatewaySettings, attachments: list[Attachment]) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     gateway = Gateway(settings, {NativeDriver(): settings.native_port, IsoDriver(): settings.iso_port})
+    ports = AttachedPorts(gateway, attachments)
     await gateway.start()
+    ports.start()
     # What lives now lives for good; the collector need not walk it again and again under load.
     gc.collect()
     gc.freeze()
@@ -69,6 +74,7 @@ async def _serve(settings: GatewaySettings) -> None:
     _log.info("gateway %s is open", settings.name)
     await stopped.wait()
     _log.info("gateway %s closes", settings.name)
+    await ports.stop()
     await gateway.stop()
 
 

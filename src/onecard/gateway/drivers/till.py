@@ -23,6 +23,7 @@ _ASKS = frozenset((Operation.PURCHASE, Operation.HOLD, Operation.BALANCE))
 _NOT_DECIDED = frozenset((Result.BUSY, Result.UNAVAILABLE))
 _RETRY_S = (0.2, 1.0)
 _BATCH = 200
+_KEPT = 200
 
 
 class Till:
@@ -78,6 +79,12 @@ class Till:
         record = self._make(op, terminal_id, card_no=card_no, amount_fen=amount_fen, orig_seq=orig_seq)
         self._owe()
         return record
+
+    def trim(self, terminal_id: int) -> None:
+        """Forget what is long answered. The caller has ended every hold but the last."""
+        records = self.journal.records(terminal_id)
+        if len(records) > 2 * _KEPT:
+            self.journal.trim(terminal_id, records[-_KEPT].terminal_seq)
 
     async def deliver(self) -> None:
         """Send what is owed, over and over, until cancelled."""

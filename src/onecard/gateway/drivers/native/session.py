@@ -120,9 +120,7 @@ class NativeSession:
             self._hear(self._line.terminal_ids)
         self._keys = self._services.apps.pay_code_keys
         now_us = self._services.now_us()
-        self._wire.send(
-            build_welcome(self._line.line_id, WINDOW, clock_us=now_us, terminals=self._line.tids, keys=self._keys)
-        )
+        self._wire.send(build_welcome(self._line.line_id, WINDOW, clock_us=now_us, terminals=self._line.tids, keys=self._keys))
 
     def _tell_keys(self) -> None:
         """Other keys of payment codes: told with the next frame of each device, so that not all are told in one moment."""

@@ -1,0 +1,1 @@
+"""Modbus water and power meters (pymodbus), RTU over a bus or TCP."""

@@ -1,0 +1,77 @@
+"""Registers of meters by name, over pymodbus: a bus of RTU meters, a serial server, or Modbus TCP. One request at a time."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pymodbus import FramerType, ModbusException
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+
+from onecard.gateway.buses.line import LineSpec
+from onecard.gateway.drivers.modbus.codec import Place, join_words, split_words
+
+_PARITIES = {"none": "N", "even": "E", "odd": "O"}
+_CONNECT_S = 2.0
+
+
+class MeterSilentError(Exception):
+    """No answer, or none that can be believed: whether a write was done is not known."""
+
+
+class MeterBus:
+    """`async with MeterBus(spec, …) as bus: await bus.read(1, place)`."""
+
+    def __init__(self, spec: LineSpec, *, is_rtu: bool, timeout_s: float, low_first: bool) -> None:
+        """`is_rtu`: RTU frames over TCP, as a serial server passes them on."""
+        self._low_first = low_first
+        self._turn = asyncio.Lock()
+        options: dict[str, Any] = {"timeout": timeout_s, "retries": 1, "reconnect_delay": 0.1, "reconnect_delay_max": 2.0}
+        if spec.kind == "tcp":
+            host, _, port = spec.target.rpartition(":")
+            framer = FramerType.RTU if is_rtu else FramerType.SOCKET
+            self._client: AsyncModbusTcpClient | AsyncModbusSerialClient = AsyncModbusTcpClient(
+                host, port=int(port), framer=framer, **options
+            )
+        else:
+            self._client = AsyncModbusSerialClient(spec.target, baudrate=spec.baud, parity=_PARITIES[spec.parity], **options)
+
+    async def __aenter__(self) -> "MeterBus":
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(_CONNECT_S):
+                await self._client.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._client.close()
+
+    async def read(self, device: int, place: Place) -> int:
+        """A value. Raises MeterSilentError."""
+        read = self._client.read_input_registers if place.table == "input" else self._client.read_holding_registers
+        answer = await self._ask(lambda: read(place.address, count=place.words, device_id=device))
+        if len(answer.registers) != place.words:
+            raise MeterSilentError("wrong number of registers")
+        return join_words(answer.registers, low_first=self._low_first)
+
+    async def write(self, device: int, place: Place, number: int) -> None:
+        """Set a value. Raises MeterSilentError: then read it back."""
+        words = split_words(number, place.words, low_first=self._low_first)
+        await self._ask(lambda: self._client.write_registers(place.address, words, device_id=device))
+
+    async def _ask(self, request: Callable[[], Awaitable[Any]]) -> Any:
+        async with self._turn:
+            try:
+                answer = await request()
+            except (ModbusException, OSError, TimeoutError) as error:
+                await self._reconnect()
+                raise MeterSilentError(str(error)) from None
+        if answer.isError():
+            raise MeterSilentError(str(answer))
+        return answer
+
+    async def _reconnect(self) -> None:
+        """pymodbus gives a connection up after some silences, and would otherwise not come back by itself."""
+        if not self._client.connected:
+            with contextlib.suppress(ModbusException, OSError, TimeoutError):
+                async with asyncio.timeout(_CONNECT_S):
+                    await self._client.connect()

@@ -1,0 +1,108 @@
+"""Readers on an emulated bus, and people who hold cards to them; for the conformance kit and for figures."""
+
+import asyncio
+import secrets
+
+from onecard.gateway.buses.emulator import BusEmulator
+from onecard.gateway.conformance.peer import PortFacts, Receipt, Seat
+from onecard.gateway.drivers.osdp.reader import Reader
+from onecard.kernel.codes import Operation
+from onecard.kernel.errors import Unavailable
+
+AMOUNT_FEN = 150
+_BAUD = 115_200
+_OUTPUT = 1
+"""libosdp's number of the command that opens a relay."""
+_PATIENCE_S = 15.0
+_DOWN_S = 0.3
+
+
+class OsdpPeer:
+    """A PortPeer (conformance/peer.py): one reader per terminal, in mode `pay`."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+        self._bus = BusEmulator(baud=_BAUD, seed=seat.seed)
+        # Keys come from the system's generator: libosdp's own draws them from `random`.
+        self._keys = {number: secrets.token_bytes(16) for number in range(1, len(seat.terminals) + 1)}
+        self.readers = [Reader(address, key) for address, key in self._keys.items()]
+
+    async def start(self) -> PortFacts:
+        await self._bus.__aenter__()
+        for reader in self.readers:
+            self._bus.plug(reader)
+        return PortFacts(
+            transport=self._bus.spec,
+            terminals={str(a): t.terminal_id for a, t in zip(self._keys, self._seat.terminals, strict=True)},
+            options={"keys": {str(a): key.hex() for a, key in self._keys.items()}, "rule": "bcd16", "amount_fen": AMOUNT_FEN},
+        )
+
+    async def sell(self, count: int) -> list[Receipt]:
+        """A receipt is a relay that opened: the reader itself knows no sequence number."""
+        shares = [count // len(self.readers) + (n < count % len(self.readers)) for n in range(len(self.readers))]
+        sold = await asyncio.gather(*(self._sell(n, share) for n, share in enumerate(shares)))
+        return [receipt for receipts in sold for receipt in receipts]
+
+    async def exchange_bytes(self) -> int:
+        before = self._bus.counts.from_driver + self._bus.counts.from_devices
+        await self._sell(0, 1)
+        return self._bus.counts.from_driver + self._bus.counts.from_devices - before
+
+    async def cut(self, after_bytes: int) -> None:
+        self._bus.cut(after_bytes=after_bytes, down_s=_DOWN_S)
+
+    async def repeat(self) -> None:
+        """The card stays at the reader: it is read twice in a row."""
+        reader = self.readers[0]
+        await self._online(reader)
+        for _ in range(2):
+            reader.present(self._card, bits=64)
+        await self._answered(reader)
+
+    async def upgrade(self, image: bytes) -> bytes:
+        """The port sends the file; what is in the reader's flash afterwards."""
+        await asyncio.wait_for(self.readers[0].file_done.wait(), _PATIENCE_S)
+        return bytes(self.readers[0].flash[: len(image)])
+
+    async def stop(self) -> None:
+        await self._bus.__aexit__()
+
+    @property
+    def _card(self) -> bytes:
+        return bytes.fromhex(f"{self._seat.card_no:016d}")
+
+    async def _sell(self, index: int, count: int) -> list[Receipt]:
+        reader, terminal = self.readers[index], self._seat.terminals[index]
+        receipts = []
+        for _ in range(count):
+            await self._online(reader)
+            reader.present(self._card, bits=64)
+            if await self._answered(reader):
+                receipts.append(Receipt(terminal.terminal_id, 0, Operation.PURCHASE, AMOUNT_FEN))
+        return receipts
+
+    async def _online(self, reader: Reader) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while not reader.is_secure:  # noqa: ASYNC110 - libosdp tells nobody
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise Unavailable("读卡器未上线", "the reader did not come on line") from None
+
+    async def _answered(self, reader: Reader) -> bool:
+        """Whether the relay opened; the buzzer ends the decision."""
+        reader.commands.clear()
+        with_buzzer = 2
+        try:
+            async with asyncio.timeout(_PATIENCE_S / 5):
+                while not any(command["command"] == with_buzzer for command in reader.commands):
+                    reader.heard.clear()
+                    await reader.heard.wait()
+        except TimeoutError:
+            pass  # a decision that was cut off: what the relay did counts
+        return any(command["command"] == _OUTPUT for command in reader.commands)
+
+
+def open_peer(seat: Seat) -> OsdpPeer:
+    """The kit's entry."""
+    return OsdpPeer(seat)
