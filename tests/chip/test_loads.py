@@ -6,15 +6,15 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import IntegrityError, connections, transaction
 
 from onecard.kernel.codes import Result
-from onecard.kernel.errors import Forbidden, RuleViolated, Unavailable
+from onecard.kernel.errors import Forbidden, NotFound, RuleViolated, Unavailable
 from onecard.services.actors import Actor
 from onecard.services.chip import api
 from onecard.services.chip.choices import Outcome, Subject
 from onecard.services.chip.models import CardState, Load, LoadDoubt
-from onecard.services.chip.steps import Step
+from onecard.services.chip.steps import LoadRequest, Step
 from tests.chip.kit import INDEPENDENT, SAM, Chip, Kit, Sam
 
 ANNE, BILL = Actor("anne", frozenset({"*"})), Actor("bill", frozenset({"*"}))
@@ -273,3 +273,93 @@ def test_the_same_request_at_once_debits_once(kit: Kit) -> None:
         replies = set(threads.map(ask, range(4)))
     assert len(replies) == 1
     assert (kit.purse(chip), Load.objects.count()) == (600, 1)
+
+
+def given_back(kit: Kit) -> tuple[Chip, LoadRequest]:
+    """A chip that was written although people said it was not, and its CONFIRM."""
+    chip = kit.chip(1_000)
+    request = chip.initialize_load(400)
+    confirm = chip.credit(request, kit.load(request))
+    decide(the_doubt(chip), Outcome.NOT_WRITTEN)
+    assert (kit.purse(chip), kit.shadow(chip), chip.balance) == (1_000, 0, 400)
+    return chip, confirm
+
+
+def test_a_load_that_was_given_back_is_charged_once_however_often_it_is_confirmed(kit: Kit) -> None:
+    chip, confirm = given_back(kit)
+    assert (kit.load(confirm).code, doubts(chip)) == (Result.LOAD_IN_DOUBT, ["given_back"])
+    decide(the_doubt(chip), Outcome.CHARGE)
+    assert (kit.load(confirm).code, doubts(chip)) == (0, []), "the answer to the first was lost"
+    assert (kit.purse(chip), kit.shadow(chip), chip.balance) == (600, 400, 400)
+    load = Load.objects.get()
+    again = {"load": load, "card_no": chip.card_no, "operator_id": 1, "online_counter": 1, "balance_fen": 1, "opened_at": kit.now}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        LoadDoubt.objects.create(kind="given_back", **again)
+    assert kit.load(chip.initialize_load(100)).code == 0
+
+
+def test_a_late_confirm_of_what_the_counter_told_already_opens_nothing(kit: Kit) -> None:
+    chip, confirm = given_back(kit)
+    assert kit.load(chip.initialize_load(100)).code == Result.LOAD_IN_DOUBT
+    decide(the_doubt(chip), Outcome.WAIVE)
+    assert (kit.load(confirm).code, doubts(chip)) == (0, [])
+    assert (kit.purse(chip), kit.shadow(chip), chip.balance) == (1_000, 400, 400)
+
+
+def test_the_chip_proves_people_wrong_who_said_it_was_not_written(kit: Kit) -> None:
+    chip, _ = given_back(kit)
+    assert (kit.load(chip.initialize_load(100)).code, doubts(chip)) == (Result.LOAD_IN_DOUBT, ["given_back"])
+    decide(the_doubt(chip), Outcome.CHARGE)
+    assert (kit.purse(chip), kit.shadow(chip)) == (600, 400)
+    assert kit.load(chip.initialize_load(100)).code == 0
+
+
+def test_the_chip_proves_people_wrong_who_said_it_was_written(kit: Kit) -> None:
+    chip = kit.chip(1_000)
+    kit.load(chip.initialize_load(400))
+    decide(the_doubt(chip), Outcome.WRITTEN)
+    assert (kit.load(chip.initialize_load(100)).code, doubts(chip)) == (Result.LOAD_IN_DOUBT, ["unexplained"])
+    decide(the_doubt(chip), Outcome.CLOSE)
+    assert kit.load(chip.initialize_load(100)).code == 0, "they have looked: the chip is believed"
+
+
+def test_a_wrong_tac_of_a_load_that_is_over_blocks_nothing(kit: Kit) -> None:
+    chip = kit.chip(1_000)
+    request = chip.initialize_load(400)
+    kit.load(request)
+    assert kit.load(chip.initialize_load(400, step=Step.NOT_WRITTEN, seq=request.terminal_seq)).code == 0
+    assert (kit.load(replace(request, step=Step.CONFIRM, tac=1)).code, doubts(chip)) == (Result.TAC_WRONG, [])
+    assert kit.load(chip.initialize_load(10)).code == 0
+
+
+def test_a_doubt_about_a_load_that_is_over_can_be_closed(kit: Kit) -> None:
+    chip = kit.chip(1_000)
+    request = chip.initialize_load(400)
+    kit.load(request)
+    kit.load(chip.initialize_load(400, step=Step.NOT_WRITTEN, seq=request.terminal_seq))
+    doubt = LoadDoubt.objects.create(
+        kind="tac_wrong", load=Load.objects.get(), card_no=chip.card_no, operator_id=chip.operator, online_counter=1,
+        balance_fen=400, opened_at=kit.now,
+    )  # fmt: skip
+    assert api.outcomes_for(Subject.DOUBT, doubt.pk) == (Outcome.CLOSE,)
+    decide(doubt, Outcome.CLOSE)
+    assert (doubts(chip), kit.load(chip.initialize_load(10)).code) == ([], 0)
+
+
+@pytest.mark.parametrize(("outcome", "purse", "inside"), [(Outcome.WRITTEN, 600, 400), (Outcome.NOT_WRITTEN, 1_000, 0)])
+def test_a_confirm_whose_key_version_was_retired_is_left_to_people(kit: Kit, outcome: Outcome, purse: int, inside: int) -> None:
+    chip = kit.chip(1_000)
+    request = chip.initialize_load(400)
+    confirm = chip.credit(request, kit.load(request))
+
+    def retired(*_: object, **__: object) -> bool:
+        raise NotFound("无此密钥", "no such key")
+
+    right, kit.vault.tac_ok = kit.vault.tac_ok, retired  # type: ignore[method-assign]
+    assert (kit.load(confirm).code, sorted(doubts(chip))) == (Result.TAC_WRONG, ["tac_wrong", "taken"])
+    decide(LoadDoubt.objects.get(kind="tac_wrong"), outcome)
+    assert (kit.purse(chip), kit.shadow(chip), doubts(chip)) == (purse, inside, [])
+    if outcome == Outcome.NOT_WRITTEN:
+        assert (kit.load(confirm).code, doubts(chip)) == (Result.TAC_WRONG, []), "nothing is proved, nothing is blocked"
+        assert (kit.load(chip.initialize_load(1)).code, doubts(chip)) == (Result.LOAD_IN_DOUBT, ["given_back"]), "the chip tells"
+    kit.vault.tac_ok = right  # type: ignore[method-assign]

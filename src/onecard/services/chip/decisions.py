@@ -22,6 +22,8 @@ from onecard.services.chip.errors import AlreadySettled, NotPostable, SamePerson
 from onecard.services.chip.models import CardState, CounterHole, Decision, HeldRecord, LoadDoubt
 from onecard.services.chip.raw import hold_lane, raw
 
+_CHARGES = 1 << 40
+"""Ledger keys of charges are the loads' numbers from here on: a load is charged again once, however many rows doubt it."""
 _OUTCOMES: dict[str, tuple[Outcome, ...]] = {
     Subject.RECORD: (Outcome.RELEASE, Outcome.REFUSE),
     Subject.HOLE: (Outcome.CLOSE,),
@@ -129,12 +131,20 @@ def _find(subject: Subject, subject_id: int) -> _Subject:
     elif subject == Subject.DOUBT:
         doubt = LoadDoubt.objects.select_related("load").filter(pk=subject_id).first()
         if doubt is not None:
-            return _Subject(doubt, doubt.operator_id, doubt.settled_at is None, _OUTCOMES[doubt.kind])
+            return _Subject(doubt, doubt.operator_id, doubt.settled_at is None, _doubt_outcomes(doubt))
     else:
         hole = CounterHole.objects.filter(pk=subject_id).first()
         if hole is not None:
             return _Subject(hole, hole.operator_id, hole.filled_at is None, _OUTCOMES[Subject.HOLE])
     raise UnknownSubject("对象 / row", subject_id)
+
+
+def _doubt_outcomes(doubt: LoadDoubt) -> tuple[Outcome, ...]:
+    """A load that is over is not settled again: what is still open about it can only be closed."""
+    is_open, of_itself = doubt.settled_at is None, doubt.kind in (DoubtKind.TAKEN, DoubtKind.TAC_WRONG)
+    if is_open and of_itself and doubt.load is not None and doubt.load.state != LoadState.TAKEN:
+        return (Outcome.CLOSE,)
+    return _OUTCOMES[doubt.kind]
 
 
 def _carry_out(decision: Decision, row: HeldRecord | LoadDoubt | CounterHole, now: datetime) -> None:
@@ -161,23 +171,31 @@ def _settle_record(decision: Decision, row: HeldRecord, now: datetime) -> None:
 
 def _settle_doubt(decision: Decision, doubt: LoadDoubt, now: datetime) -> None:
     load, today = doubt.load, business_date_of(now)
-    if doubt.kind == DoubtKind.UNEXPLAINED:
+    if decision.outcome == Outcome.CLOSE:
         settling.settle_doubt(doubt, SettledBy.PEOPLE, now=now, decision=decision)
+        if doubt.kind == DoubtKind.UNEXPLAINED:
+            # People have looked, and nothing is known: the chip's next proof is believed as it is.
+            CardState.objects.filter(pk=doubt.card_no).update(next_online=None)
     elif decision.outcome == Outcome.WRITTEN:
         assert load is not None
         settling.close_load(load, LoadState.WRITTEN, SettledBy.PEOPLE, now=now, decision=decision)
+        _expect_online(load.card_no, load.online_counter + 1)
     elif decision.outcome == Outcome.NOT_WRITTEN:
         assert load is not None
         settling.give_back(load, SettledBy.PEOPLE, now=now, business_date=today, decision=decision)
+        _expect_online(load.card_no, load.online_counter)
     else:
         assert load is not None
         payer = None if decision.outcome == Outcome.CHARGE else book_id(BookKind.FUNDING, doubt.operator_id)
         answer = ledger.load_chip(
-            raw(), (SystemTerminal.CHIP, doubt.pk), doubt.card_no, amount_fen=load.amount_fen, occurred_at=now,
+            raw(), (SystemTerminal.CHIP, _CHARGES + load.pk), doubt.card_no, amount_fen=load.amount_fen, occurred_at=now,
             business_date=today, payer=payer,
         )  # fmt: skip
         if answer.code != Result.APPROVED:
             raise NotPostable(answer.code)
         settling.settle_doubt(doubt, SettledBy.PEOPLE, now=now, decision=decision)
-    # What people decided is not proved: the chip's next proof is believed as it is.
-    CardState.objects.filter(pk=doubt.card_no).update(next_online=None)
+
+
+def _expect_online(card_no: int, next_online: int) -> None:
+    """What follows from the decision: a chip that proves another counter later is in doubt, so that the decision can be wrong."""
+    CardState.objects.filter(pk=card_no).update(next_online=next_online)

@@ -211,7 +211,8 @@ def _doubt_counter(work: _Work, state: CardState) -> None:
         card_no=request.card_no, state=LoadState.UNDONE, online_counter=request.online_counter - 1
     ).order_by("-id").first()  # fmt: skip
     if undone is not None and request.online_counter == (state.next_online or 0) + 1:
-        settling.open_doubt(DoubtKind.GIVEN_BACK, undone, state, now=work.now, proved=proved)
+        if not settling.was_made_good(undone):
+            settling.open_doubt(DoubtKind.GIVEN_BACK, undone, state, now=work.now, proved=proved)
         settling.note_proof(request.card_no, next_online=request.online_counter, expected_fen=request.old_balance_fen)
     else:
         settling.open_doubt(DoubtKind.UNEXPLAINED, None, state, now=work.now, proved=proved)
@@ -239,21 +240,31 @@ def _confirm(work: _Work) -> LoadReply:
     if (load.card_no, load.amount_fen) != (work.request.card_no, work.request.amount_fen):
         return LoadReply(Result.ORIGINAL_MISMATCH)
     done = LoadReply(Result.APPROVED, 0, to_epoch_us(load.host_time), load.balance_fen, load.transfer_id)
-    if load.state in (LoadState.CONFIRMED, LoadState.WRITTEN):
+    if load.state in (LoadState.CONFIRMED, LoadState.WRITTEN) or settling.was_made_good(load):
         return done
     fits = _tac_fits(work, load)
     state = CardState.objects.get(pk=load.card_no)
     after = (load.online_counter + 1, load.old_balance_fen + load.amount_fen)
+    if load.state == LoadState.UNDONE:
+        return _confirm_undone(work, load, state, fits=fits)
     if not fits:
         settling.open_doubt(DoubtKind.TAC_WRONG, load, state, now=work.now, proved=after)
         return LoadReply(Result.TAC_WRONG)
-    if load.state == LoadState.UNDONE:
-        settling.open_doubt(DoubtKind.GIVEN_BACK, load, state, now=work.now, proved=after)
-        return LoadReply(Result.LOAD_IN_DOUBT)
     load.tac = work.request.tac
     settling.close_load(load, LoadState.CONFIRMED, SettledBy.PROOF, now=work.now)
     settling.note_proof(load.card_no, next_online=after[0], expected_fen=after[1])
     return done
+
+
+def _confirm_undone(work: _Work, load: Load, state: CardState, *, fits: bool) -> LoadReply:
+    """The money went back already. A TAC that proves nothing leaves no doubt: the chip's next MAC1 tells."""
+    if not fits:
+        return LoadReply(Result.TAC_WRONG)
+    after = (load.online_counter + 1, load.old_balance_fen + load.amount_fen)
+    settling.open_doubt(DoubtKind.GIVEN_BACK, load, state, now=work.now, proved=after)
+    if state.next_online is None or state.next_online < after[0]:
+        settling.note_proof(load.card_no, next_online=after[0], expected_fen=after[1])
+    return LoadReply(Result.LOAD_IN_DOUBT)
 
 
 def _tac_fits(work: _Work, load: Load) -> bool:

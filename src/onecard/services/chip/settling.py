@@ -12,13 +12,21 @@ _OF_THE_LOAD_ITSELF = (DoubtKind.TAKEN, DoubtKind.TAC_WRONG)
 
 
 def open_doubt(kind: DoubtKind, load: Load | None, state: CardState, *, now: datetime, proved: tuple[int, int]) -> None:
-    """A doubt about a chip, once while it is open; `proved` is its online counter and balance."""
+    """A doubt about a chip, once while it is open; `proved` is its online counter and balance.
+
+    That a load was given back and written after all is one doubt for ever (`was_made_good`): it moves money when it is settled.
+    """
     if LoadDoubt.objects.filter(kind=kind, load=load, card_no=state.card_no, settled_at__isnull=True).exists():
         return
     LoadDoubt.objects.create(
         kind=kind, load=load, card_no=state.card_no, operator_id=state.operator_id, online_counter=proved[0],
         balance_fen=proved[1], opened_at=now,
     )  # fmt: skip
+
+
+def was_made_good(load: Load) -> bool:
+    """Whether people have settled that the load was given back and written after all. Nothing is done about it again."""
+    return LoadDoubt.objects.filter(kind=DoubtKind.GIVEN_BACK, load=load, settled_at__isnull=False).exists()
 
 
 def close_load(load: Load, state: LoadState, how: SettledBy, *, now: datetime, decision: Decision | None = None) -> None:

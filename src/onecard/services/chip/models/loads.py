@@ -70,6 +70,8 @@ class LoadDoubt(models.Model):
         verbose_name_plural = _("存疑圈存")
         constraints = (
             models.UniqueConstraint(fields=("load", "kind"), condition=Q(settled_at__isnull=True), name="chip_doubt_once"),
+            # Settling it moves money: once for a load, ever.
+            models.UniqueConstraint(fields=("load",), condition=Q(kind="given_back"), name="chip_doubt_given_back_once"),
             models.UniqueConstraint(
                 fields=("card_no",), condition=Q(settled_at__isnull=True, kind="unexplained"), name="chip_doubt_one_unexplained"
             ),
