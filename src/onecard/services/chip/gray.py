@@ -5,7 +5,8 @@
 - the chip's next record (counter + 1) begins with what the gray one would have left: it happened, and is posted;
 - the next record begins with the balance before the gray one: nothing happened.
 
-With a load in between the balances say nothing, and people decide.
+With a load in between the balances say nothing; a counter that two people have posted a record for, or that two kept records fit,
+proves nothing for one of them; what the terminal reversed may be settled otherwise: there people decide.
 """
 
 import logging
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from onecard.kernel.codes import Result
 from onecard.kernel.numbers import card_lane
@@ -65,34 +67,63 @@ def answer_at_once(one: Judged) -> None:
 
 
 def _resolve_one(row: HeldRecord, now: datetime) -> bool:
-    same = Purchase.objects.filter(card_no=row.card_no, card_counter=row.card_counter, released=False).first()
+    same = Purchase.objects.filter(card_no=row.card_no, card_counter=row.card_counter).order_by("released").first()
     if same is not None:
         return _resolve_by_same(row, same, now)
     after = Purchase.objects.filter(card_no=row.card_no, card_counter=row.card_counter + 1, released=False).first()
-    if after is None or _is_loaded_between(row, after):
+    if after is None:
         return False
-    if after.balance_before_fen == row.balance_before_fen - row.amount_fen:
+    if after.balance_before_fen == _left_fen(row):
+        if _has_rival(row) or _is_loaded_between(row, after):
+            return False
         one = post(row, now=now, released=False)
         posted = one.code == Result.APPROVED
         return posted and settle(row, RecordState.POSTED, SettledBy.RULE, now=now, transfer_id=one.transfer_id)
-    if after.balance_before_fen == row.balance_before_fen:
+    if after.balance_before_fen == row.balance_before_fen and not _may_be_hidden_by_a_load(row):
         return settle(row, RecordState.REFUSED, SettledBy.RULE, now=now)
     return False
 
 
+def _left_fen(row: HeldRecord) -> int:
+    return row.balance_before_fen - row.amount_fen
+
+
 def _resolve_by_same(row: HeldRecord, same: Purchase, now: datetime) -> bool:
     if (same.sam_no, same.sam_seq, same.amount_fen) == (row.sam_no, row.sam_seq, row.amount_fen):
-        return settle(row, RecordState.PROVED, SettledBy.PROOF, now=now, transfer_id=same.transfer_id)
+        how = SettledBy.RULE if same.released else SettledBy.PROOF
+        return settle(row, RecordState.PROVED, how, now=now, transfer_id=same.transfer_id)
+    if same.released or (_was_gray(same) and same.balance_before_fen - same.amount_fen == _left_fen(row)):
+        return False  # nothing but the sum says which of the two it was
     if same.balance_before_fen == row.balance_before_fen:
         return settle(row, RecordState.REFUSED, SettledBy.RULE, now=now)
     return False
 
 
+def _was_gray(purchase: Purchase) -> bool:
+    key = {"terminal_id": purchase.terminal_id, "terminal_seq": purchase.terminal_seq}
+    return HeldRecord.objects.filter(**key, state=RecordState.POSTED, code=Result.GRAY).exists()
+
+
+def _has_rival(row: HeldRecord) -> bool:
+    """Whether another record that waits fits the same counter and leaves the same balance; not the same sale told twice."""
+    others = HeldRecord.objects.filter(state=RecordState.OPEN, card_no=row.card_no, card_counter=row.card_counter)
+    fitting = others.filter(balance_before_fen=F("amount_fen") + _left_fen(row))
+    return fitting.exclude(terminal_id=row.terminal_id, terminal_seq=row.terminal_seq).exists()
+
+
 def _is_loaded_between(row: HeldRecord, after: Purchase) -> bool:
     """Whether a load may lie between them: no purchase does, so its chip held what the gray one left, or had not touched."""
     span = (row.occurred_at - _SKEW, after.occurred_at + _SKEW)
-    held = (row.balance_before_fen, row.balance_before_fen - row.amount_fen)
+    held = (row.balance_before_fen, _left_fen(row))
     return Load.objects.filter(card_no=row.card_no, host_time__range=span, old_balance_fen__in=held).exists()
+
+
+def _may_be_hidden_by_a_load(row: HeldRecord) -> bool:
+    """Whether the chip ever loaded, from what the gray one would have left, what may make up for it: as if nothing had happened.
+
+    The terminal's clock is not asked: how wrong it may be is not known, and a refusal takes money from the merchant.
+    """
+    return Load.objects.filter(card_no=row.card_no, old_balance_fen=_left_fen(row), amount_fen__lte=row.amount_fen).exists()
 
 
 def post(row: HeldRecord, *, now: datetime, released: bool) -> Judged:

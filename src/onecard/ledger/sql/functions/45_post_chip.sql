@@ -3,7 +3,8 @@
 -- The chip was debited when the record was made: nothing here refuses for want of balance, a lost card or a limit. What is refused
 -- (P2, an unknown card, a closed merchant, whatever p_precheck brings from the verification) leaves no key: the caller keeps the
 -- record in quarantine, and a release posts it under the same key. p_released 1: two people have decided, so that only what makes
--- posting impossible is asked.
+-- posting impossible is asked. A reversal that came before is no such thing: it undoes nothing that a chip has done, so what it left
+-- under the key gives way to them.
 
 -- One lane a call, under its lock; every key once a call. p_precheck: the smallest reason found so far (0: none). Answers in the
 -- order given: the smallest code that applies, the chip purse's balance, the transfer, and the field that differs.
@@ -51,7 +52,7 @@ BEGIN
            array_agg(field ORDER BY ord), array_agg(account_no ORDER BY ord), array_agg(operator_id ORDER BY ord),
            array_agg(NOT known ORDER BY ord), max(account_no) FILTER (WHERE account_no / 10000000000 % 100 <> p_lane)
       INTO o_code, o_balance, o_transfer, o_field, v_account, v_operator, v_posts, v_stray
-      FROM (SELECT i.ord, i.amount, i.precheck, i.released, k.op IS NOT NULL AS known, k.state, k.code AS k_code,
+      FROM (SELECT i.ord, i.amount, i.precheck, i.released, k.op IS NOT NULL AND NOT (k.state = 2 AND i.released = 1) AS known, k.state, k.code AS k_code,
                    k.balance_after AS k_balance, k.transfer_id AS k_transfer, c.account_no, c.operator_id,
                    i.purse_order <> 2 AND coalesce(c.operator_id = ANY (v_unified), false) AS allowed,
                    CASE WHEN k.op IS NULL OR k.state = 2 THEN 0
@@ -99,6 +100,11 @@ BEGIN
             RETURNING 1
         )
         SELECT balances, transfers INTO o_balance, o_transfer FROM answered, (SELECT count(*) FROM moved) q;
+        IF 1 = ANY (p_released) THEN
+            DELETE FROM ledger.posting_key k
+             USING unnest(p_terminal, p_seq, p_released, v_posts) r(terminal, seq, released, posts)
+             WHERE k.terminal_id = r.terminal AND k.terminal_seq = r.seq AND k.phase = 0 AND k.state = 2 AND r.posts AND r.released = 1;
+        END IF;
         INSERT INTO ledger.posting_key (terminal_id, terminal_seq, card_no, amount_fen, merchant, transfer_id, balance_after, occurred_at,
                                         posted_on, phase, op, code, legs, lane)
         SELECT r.terminal, r.seq, r.card, r.amount, r.merchant, r.transfer, r.balance, to_timestamp(r.occurred_us / 1e6::float8),
