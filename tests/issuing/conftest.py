@@ -27,17 +27,18 @@ from tests.support.postgres import TestDatabase
 dj.setup()  # models cannot be imported before, and a conftest is read before pytest-django is ready
 
 from onecard.services.cards import api as cards  # noqa: E402
-from onecard.services.issuing import batches, checks, station  # noqa: E402
+from onecard.services.issuing import batches, checks, desk, station  # noqa: E402
 from onecard.services.issuing.claims import Request  # noqa: E402
-from onecard.services.issuing.models import OPEN_STATES, Batch, Job, JobState  # noqa: E402
+from onecard.services.issuing.models import OPEN_STATES, Batch, Job, JobState, Purpose  # noqa: E402
 from onecard.services.issuing.station import Report  # noqa: E402
 from onecard.services.operators import api as operators  # noqa: E402
 from onecard.services.people import api as people  # noqa: E402
 
 DESK = Actor.system("test")
 RULES = cards.NewRules(
-    media=frozenset(Medium), anonymous_allowed=True, chip_purse=True, deposit_fen=2000, issue_fee_fen=500, validity_months=36
-)
+    media=frozenset(Medium), anonymous_allowed=True, chip_purse=True, deposit_fen=2000, issue_fee_fen=500,
+    replace_fee_fen=1500, exchange_fee_fen=700, validity_months=36,
+)  # fmt: skip
 FIRST_SERIAL = 1_000_000
 
 
@@ -76,6 +77,23 @@ class City:
         finally:
             slot.release(wait=False)
 
+    def issued(self, **recipient: int) -> int:
+        """A card with a chip in somebody's hand; its number."""
+        order = desk.JobOrder(self.operator, self.card_type, recipient=batches.Recipient(**recipient))
+        report = self.touch(self.blank(), job_id=desk.create_job(order, actor=DESK).pk)
+        assert report.result is not None
+        assert report.result.card_no is not None
+        return report.result.card_no
+
+    def renewal(self, old: int, purpose: Purpose = Purpose.REPLACE, **terms: Any) -> Job:
+        """A job for a card in the place of another."""
+        actor = terms.pop("actor", DESK)
+        order = desk.JobOrder(self.operator, self.card_type, purpose=purpose, old_card_no=old, reason="丢失", **terms)
+        return desk.create_job(order, actor=actor)
+
+    def state(self, card_no: int) -> str:
+        return cards.card(card_no, actor=DESK).state
+
     def place_of(self, serial: int) -> str | None:
         found = cards.where_is(serial)
         return found.place.kind if found else None
@@ -101,6 +119,13 @@ class City:
         with psycopg.connect(self.database.app_dsn, autocommit=True) as plain:
             report = audit.run(plain)
         assert report.ok, report.first_failure
+
+
+def lost_card(city: City) -> int:
+    """A holder's card, reported lost."""
+    card_no = city.issued(holder_id=city.holder())
+    cards.operate(card_no, cards.Operation.REPORT_LOST, actor=DESK)
+    return card_no
 
 
 def public_data(chip: VirtualCard) -> PublicData | None:

@@ -8,10 +8,12 @@ import pytest
 from onecard.cli import main
 from onecard.datacenter import prepared
 from onecard.datacenter.home import Home
+from onecard.services.cards import api as cards
+from onecard.services.issuing import api as issuing
 from onecard.services.issuing.models import Job, JobState
 from onecard.services.keys import api as keys
 from onecard.services.keys.api import KdfParameters
-from tests.issuing.conftest import City, make_city
+from tests.issuing.conftest import DESK, City, make_city
 from tests.issuing.vault import MemoryVault
 from tests.support.postgres import TestDatabase
 
@@ -72,12 +74,39 @@ def test_one_card_is_issued_and_known_afterwards(onecard: Command, tmp_path: Pat
     code, text = onecard("issue", "--operator", "A", "--type", "CITY", "--virtual", folder)
     assert code == 1
     assert "issued already" in text
-    assert sorted(Job.objects.values_list("state", flat=True)) == [JobState.DONE, JobState.FAILED]
+    assert sorted(Job.objects.values_list("state", flat=True)) == [JobState.DONE, JobState.ROLLED_BACK]
+    assert "issued already" in Job.objects.get(state=JobState.ROLLED_BACK).reason_en
     code, text = onecard("issue", "--operator", "A", "--type", "CITY", "--medium", "uid", "--uid", "04AABBCCDDEEFF")
     assert code == 0, text
 
 
+@pytest.mark.usefixtures("city")
+def test_a_card_is_exchanged_and_a_job_of_the_desk_is_written(onecard: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "cards"
+    onecard("virtual", folder, "--count", 3)
+    first, second, third = sorted(path.name for path in folder.iterdir())
+    onecard("issue", "--operator", "A", "--type", "CITY", "--virtual", folder, "--card", first)
+    old = Job.objects.get().card_no
+    code, text = onecard("issue", "--replaces", old, "--virtual", folder)
+    assert (code, "cannot have replace" in text) == (2, True)
+    code, text = onecard("issue", "--exchanges", old, "--reason", "损坏", "--virtual", folder, "--card", second)
+    assert code == 0, text
+    new = Job.objects.get(old_card_no=old)
+    assert (new.state, cards.card(old, actor=DESK).state) == (JobState.DONE, "replaced")
+    code, text = onecard("life", "operate", new.card_no, "exchange", "--medium", "CPU")
+    assert (code, "--exchanges" in text) == (2, True)
+    assert new.card_no is not None
+    waiting = issuing.create_renewal(issuing.Renewal(new.card_no, issuing.Purpose.EXCHANGE), actor=DESK)
+    code, text = onecard("job", "write", waiting.pk, "--virtual", folder, "--card", third)
+    assert code == 0, text
+    assert cards.card(new.card_no, actor=DESK).state == "replaced"
+
+
 WRONG = [
+    ("issue --replaces 1 --exchanges 2 --virtual /nowhere", "not both"),
+    ("issue --replaces 1 --operator A --virtual /nowhere", "of the old card"),
+    ("issue --replaces 1 --virtual /nowhere", "no such card"),
+    ("issue --operator A --type CITY --waive-fee --virtual /nowhere", "for a replacement"),
     ("issue --operator Z --type CITY --virtual /nowhere", "no such operator: Z"),
     ("issue --operator A --type CITY --virtual /nowhere", "no virtual cards"),
     ("issue --operator A --type CITY --virtual /x --reader y", "not both"),

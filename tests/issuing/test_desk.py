@@ -69,7 +69,8 @@ def test_nothing_written_is_rolled_back_at_once(city: City, monkeypatch: pytest.
     job, card = desk.create_job(_order(city), actor=DESK), city.blank()
     _interrupt(city, card, monkeypatch, at=7, job_id=job.pk)
     assert desk.get_job(job.pk).state == JobState.CLAIMED
-    assert desk.roll_back(job.pk, actor=DESK) is JobState.FAILED
+    assert desk.roll_back(job.pk, actor=DESK, reason="放错") is JobState.ROLLED_BACK
+    assert desk.get_job(job.pk).reason_zh == "放错"
     assert city.place_of(FIRST_SERIAL) == "centre"
     city.check(card)
 

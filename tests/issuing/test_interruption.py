@@ -8,14 +8,14 @@ from onecard.services.issuing.engine import Outcome
 from onecard.services.issuing.models import Job, JobState
 from onecard.services.issuing.station import Report, Trouble
 from onecard.terminal.card.virtual import VirtualCard
-from tests.issuing.conftest import DESK, CardSlot, City, is_sealed, public_data
+from tests.issuing.conftest import DESK, CardSlot, City, is_sealed, lost_card, public_data
 from tests.issuing.tearing import TornSlot, Way, WritesSlot
 
 
-def _touch(city: City, slot: CardSlot, batch_id: int | None = None) -> Report:
+def _touch(city: City, slot: CardSlot, batch_id: int | None = None, job_id: int | None = None) -> Report:
     slot.await_card()
     try:
-        return station.touch_once(Request("test", DESK, batch_id=batch_id), slot, city.vault)
+        return station.touch_once(Request("test", DESK, batch_id=batch_id, job_id=job_id), slot, city.vault)
     finally:
         slot.release(wait=False)
 
@@ -57,6 +57,26 @@ def test_every_interrupted_card_is_gone_on_with(
         city.check(card)
     assert batches.progress(batch.pk).done == len(places)
     city.check(*cards)
+
+
+@pytest.mark.parametrize("way", Way)
+def test_an_interrupted_replacement_leaves_the_old_card_lost_until_it_is_done(
+    city: City, whole_run: WritesSlot, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    writes = sorted(whole_run.writes)
+    proof = [] if way is Way.BEFORE_JOURNAL else [whole_run.trips]  # the proof's commands are not journalled
+    for at in (writes[0], writes[len(writes) // 2], writes[-1], *proof):
+        old = lost_card(city)
+        job, card = city.renewal(old), city.blank()
+        torn = _touch(city, TornSlot(card, at, way, monkeypatch), job_id=job.pk)
+        assert torn.trouble in (Trouble.INTERRUPTED, Trouble.DATABASE_AWAY), (at, torn)
+        assert city.state(old) == "lost"
+        city.check(card)
+        report = city.touch(card)
+        assert report.result is not None, (at, report)
+        assert (report.result.outcome, report.result.resumed) == (Outcome.DONE, True), (at, report)
+        assert city.state(old) == "replaced"
+        city.check(card)
 
 
 @pytest.mark.parametrize("sealed", [False, True])

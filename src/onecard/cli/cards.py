@@ -1,12 +1,14 @@
 """`onecard cards`: personalise one card or a batch at a reader, recognise a card; stock and life are groups of their own."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onecard.cli import cards_batch, cards_stock
+from onecard.cli import cards_batch, cards_renew, cards_stock
+from onecard.cli.cards_words import refusal
 
 if TYPE_CHECKING:
     from onecard.services.issuing.api import Report
@@ -69,8 +71,8 @@ def recognise(reader: Reader = None, folder: Virtual = None, card: Only = None, 
 
 @app.command()
 def issue(
-    operator: Annotated[str, typer.Option(help="运营单位编码 operator's code")],
-    card_type: Annotated[str, typer.Option("--type", help="卡种编码 card type's code")],
+    operator: Annotated[str, typer.Option(help="运营单位编码 operator's code")] = "",
+    card_type: Annotated[str, typer.Option("--type", help="卡种编码 card type's code")] = "",
     reader: Reader = None,
     folder: Virtual = None,
     card: Only = None,
@@ -80,30 +82,48 @@ def issue(
     account: Annotated[int | None, typer.Option(help="账号，缺省新开 account, else a new one")] = None,
     unit: Annotated[int | None, typer.Option(help="接入单位编号 unit's number")] = None,
     uid: Annotated[str, typer.Option(help="UID 卡的十六进制 UID hex UID of a UID card")] = "",
+    replaces: Annotated[int | None, typer.Option(help="补卡：挂失的原卡号 the lost card it replaces")] = None,
+    exchanges: Annotated[int | None, typer.Option(help="换卡：收回的原卡号 the card it is exchanged for")] = None,
+    reason: Annotated[str, typer.Option(help="补换卡事由 why it is replaced or exchanged")] = "",
+    waive_fee: Annotated[bool, typer.Option("--waive-fee", help="免补换卡费 no fee for it")] = False,
+    fee_from_purse: Annotated[bool, typer.Option("--fee-from-purse", help="从钱包扣费 the purse pays the fee")] = False,
 ) -> None:
-    """发一张卡：写卡、校验、发行 / Issue one card: write it, prove it, issue it."""
+    """发、补、换一张卡：写卡、校验、发行 / Issue, replace or exchange one card: write it, prove it, issue it."""
     cards_batch.ready()
     from onecard.ledger.codes import Medium
     from onecard.services.issuing import api
 
-    who = cards_batch.actor()
-    operator_id, type_id = cards_batch.ids_of(operator, card_type)
-    order = api.JobOrder(operator_id, type_id, cards_batch.medium_of(medium), unit, api.Recipient(account, holder))
-    job = api.create_job(order, actor=who)
+    who, on = cards_batch.actor(), cards_batch.medium_of(medium)
+    if replaces is not None or exchanges is not None:
+        given = (operator, card_type, holder, account, unit, uid)
+        wanted = cards_renew.renewal(replaces, exchanges, medium=on, given=given)
+        terms = replace(wanted, reason=reason, serial=serial, fee_waived=waive_fee, fee_from_purse=fee_from_purse)
+        job = api.create_renewal(terms, actor=who)
+    else:
+        if reason or waive_fee or fee_from_purse:
+            raise refusal("事由与收费选项只用于补卡、换卡", "a reason and terms are for a replacement or an exchange")
+        operator_id, type_id = cards_batch.ids_of(operator, card_type)
+        job = api.create_job(api.JobOrder(operator_id, type_id, on, unit, api.Recipient(account, holder)), actor=who)
+    why = "未写成 not written"
     try:
-        if order.medium in (Medium.UID, Medium.QR):
+        if on in (Medium.UID, Medium.QR):
             done = api.bind(job.pk, uid=cards_batch.parse_uid(uid), serial=serial, actor=who)
             typer.echo(f"卡号 card {done.card_no}  账号 account {done.account_no}")
             return
         report = _touch(job.pk, reader, folder, card=card, serial=serial)
-    except BaseException:
+        why = f"{report.zh} {report.en}".strip() or why
+    finally:
         if api.get_job(job.pk).state == api.JobState.QUEUED:
-            api.roll_back(job.pk, actor=who)
-        raise
+            api.roll_back(job.pk, actor=who, reason=why)
+    _tell(report)
+
+
+def _tell(report: "Report") -> None:
+    """The touch in one line; ends the programme with 1 where no card came of it."""
+    from onecard.services.issuing import api
+
     typer.echo(cards_batch.line(report))
     if report.result is None or report.result.outcome is not api.Outcome.DONE:
-        if api.get_job(job.pk).state == api.JobState.QUEUED:
-            api.roll_back(job.pk, actor=who)
         sys.exit(1)
 
 
@@ -130,6 +150,13 @@ def resume(reader: Reader = None, folder: Virtual = None, card: Only = None, ser
     typer.echo(cards_batch.line(report))
     if report.result is None:
         sys.exit(1)
+
+
+@job_app.command()
+def write(job_id: JobId, reader: Reader = None, folder: Virtual = None, card: Only = None, serial: Serial = None) -> None:
+    """写一个排队的作业，如柜台建立的补卡 / Write a job that waits, such as a replacement the desk asked for."""
+    cards_batch.ready()
+    _tell(_touch(job_id, reader, folder, card=card, serial=serial))
 
 
 @job_app.command()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onecard.cli import cards_renew
 from onecard.cli.cards_words import Key, Reason, actor, refusal, type_id
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def operate(
     until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="有效期至 (extend)")] = None,
     serial: Annotated[int, typer.Option(help="新卡序号 the new card's serial (replace, exchange)")] = 0,
     new_card: Annotated[int, typer.Option(help="新卡卡号，缺省自动取号 its number, else a new one")] = 0,
-    medium: Annotated[str, typer.Option(help="新卡介质 its medium: CPU SIM QR UID")] = "CPU",
+    medium: Annotated[str, typer.Option(help="新卡介质 its medium: UID QR")] = "UID",
     waive_fee: Annotated[bool, typer.Option("--waive-fee", help="免收费用")] = False,
     fee_from_purse: Annotated[bool, typer.Option("--fee-from-purse", help="从钱包扣费 the purse pays the fee")] = False,
 ) -> None:
@@ -65,6 +66,7 @@ def operate(
         if medium.upper() not in Medium.__members__:
             raise refusal(f"无此介质：{medium}", f"no such medium: {medium}")
         on = Medium[medium.upper()]
+        cards_renew.require_unwritten(on)
         number = new_card or api.new_numbers(card.operator_id, card.account_no, medium=on).card_no
         renewal = api.NewCard(number, on, serial or None)
     details = api.Details(

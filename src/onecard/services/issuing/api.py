@@ -20,14 +20,18 @@ from onecard.services.issuing.desk import (
     write_off,
 )
 from onecard.services.issuing.engine import Outcome, Result, Vault, touch
-from onecard.services.issuing.models import Batch, BatchState, Job, JobState, JournalLine, LinePhase, Pace
+from onecard.services.issuing.models import Batch, BatchState, Job, JobState, JournalLine, LinePhase, Pace, Purpose
 from onecard.services.issuing.permissions import PERMISSIONS
 from onecard.services.issuing.recognise import Recognised, recognise
 from onecard.services.issuing.remote import Step, sessions
+from onecard.services.issuing.renewals import WITH_CHIP, Renewal, stations
+from onecard.services.issuing.renewals import create as create_renewal
+from onecard.services.issuing.renewals import of as renewals_of
 from onecard.services.issuing.station import Figures, Report, Slot, Trouble, play, run_batch, touch_once
 
 __all__ = [
     "PERMISSIONS",
+    "WITH_CHIP",
     "Batch",
     "BatchOrder",
     "BatchState",
@@ -40,8 +44,10 @@ __all__ = [
     "Outcome",
     "Pace",
     "Progress",
+    "Purpose",
     "Recipient",
     "Recognised",
+    "Renewal",
     "Report",
     "Request",
     "Result",
@@ -55,6 +61,7 @@ __all__ = [
     "check",
     "create",
     "create_job",
+    "create_renewal",
     "get",
     "get_job",
     "jobs",
@@ -65,10 +72,12 @@ __all__ = [
     "remote_begin",
     "remote_end",
     "remote_step",
+    "renewals_of",
     "retry",
     "roll_back",
     "run_batch",
     "start",
+    "stations",
     "steps",
     "touch",
     "touch_once",

@@ -17,7 +17,7 @@ from onecard.ledger.codes import Medium
 from onecard.protocol.purse.files import HolderData, PublicData
 from onecard.services.actors import Actor
 from onecard.services.cards import api as cards_api
-from onecard.services.issuing import batches, permissions
+from onecard.services.issuing import batches, permissions, renewals
 from onecard.services.issuing.chip import Content, Seen
 from onecard.services.issuing.ends import end, issuer, name_of, post, wind_up
 from onecard.services.issuing.errors import AlreadyIssued, ForeignCard
@@ -175,6 +175,8 @@ def _require_running(batch_id: int) -> None:
 
 
 def _claim(job: Job, uid: str, request: Request, token: UUID) -> Job:
+    if job.old_card_no is not None:
+        renewals.follow(job)  # the old card's row is locked before the stock's: the order of its life
     _claim_numbers(job, request, uid)
     job.token, job.station, job.attempts = token, request.station, 1
     job.save()
@@ -191,9 +193,10 @@ def _claim(job: Job, uid: str, request: Request, token: UUID) -> Job:
 def _claim_numbers(job: Job, request: Request, uid: str | None) -> None:
     """Number, stock card, chip and content; the row is locked, its save is the caller's."""
     numbers = cards_api.new_numbers(job.operator_id, job.account_no, medium=Medium(job.medium))
-    if job.medium in (Medium.CPU.value, Medium.UID.value) or request.serial is not None:
+    serial = _serial(job, request)
+    if job.medium in (Medium.CPU.value, Medium.UID.value) or serial is not None:
         claim = cards_api.claim_for_issue(
-            request.serial,
+            serial,
             operator_id=job.operator_id,
             card_type_id=job.card_type_id,
             unit_id=job.unit_id,
@@ -211,6 +214,17 @@ def _claim_numbers(job: Job, request: Request, uid: str | None) -> None:
         "opens": numbers.new_account,
     }
     job.state, job.claimed_at = JobState.CLAIMED, timezone.now()
+
+
+def _serial(job: Job, request: Request) -> int | None:
+    """The blank that is to be taken: as scanned, else as ordered, else None for the next one."""
+    if request.serial is not None and job.asked_serial not in (None, request.serial):
+        raise RuleViolated(
+            f"作业 {job.pk} 指定序号 {job.asked_serial}，卡上是 {request.serial}",
+            f"job {job.pk} is for serial {job.asked_serial}, the card has {request.serial}",
+            rule="C1",
+        )
+    return request.serial if request.serial is not None else job.asked_serial
 
 
 def _require_number(seen: Seen, job: Job) -> None:

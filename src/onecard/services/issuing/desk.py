@@ -9,10 +9,12 @@ from django.db.models import QuerySet
 from onecard.kernel.errors import InvalidInput, NotFound, RuleViolated
 from onecard.ledger.codes import Medium
 from onecard.services.actors import Actor
-from onecard.services.issuing import batches, claims, ends, journal, permissions
+from onecard.services.cards import api as cards_api
+from onecard.services.issuing import batches, claims, ends, journal, permissions, renewals
 from onecard.services.issuing.batches import ANONYMOUS, Recipient
 from onecard.services.issuing.claims import Request
-from onecard.services.issuing.models import OPEN_STATES, Batch, Job, JobState, JournalLine
+from onecard.services.issuing.models import OPEN_STATES, Batch, Job, JobState, JournalLine, Purpose
+from onecard.services.issuing.renewals import Renewal
 
 _WITHOUT_CHIP = (Medium.UID.value, Medium.QR.value)
 _MAX_UID_BYTES = 10
@@ -20,17 +22,31 @@ _MAX_UID_BYTES = 10
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:
-    """One card outside any batch."""
+    """One card outside any batch; `serial` insists on a blank.
+
+    With a `purpose` other than ISSUE it takes the place of `old_card_no`: account, holder and unit are the old card's, operator
+    and type must be, and what follows says why and on what terms (`renewals.Renewal`).
+    """
 
     operator_id: int
     card_type_id: int
     medium: Medium = Medium.CPU
     unit_id: int | None = None
     recipient: Recipient = ANONYMOUS
+    serial: int | None = None
+    purpose: Purpose = Purpose.ISSUE
+    old_card_no: int | None = None
+    reason: str = ""
+    fee_waived: bool = False
+    fee_from_purse: bool = False
 
 
 def create_job(order: JobOrder, *, actor: Actor) -> Job:
-    """A job for one card, ready to be touched. Raises Forbidden."""
+    """A job for one card, ready to be touched. Raises Forbidden; for an old card's place what `renewals.create` raises."""
+    if order.purpose != Purpose.ISSUE:
+        return _create_renewal(order, actor)
+    if order.old_card_no is not None or order.fee_waived or order.fee_from_purse:
+        raise InvalidInput("发卡作业没有原卡，收费按规则", "a first card has no old one, and its fee is as the rules say")
     actor.require(permissions.WRITE, order.operator_id)
     (recipient,) = batches.resolve([order.recipient])
     return Job.objects.create(
@@ -40,8 +56,30 @@ def create_job(order: JobOrder, *, actor: Actor) -> Job:
         medium=order.medium.value,
         holder_id=recipient.holder_id,
         account_no=recipient.account_no,
+        asked_serial=order.serial,
+        why=order.reason[:200],
         actor=actor.name,
     )
+
+
+def _create_renewal(order: JobOrder, actor: Actor) -> Job:
+    if order.old_card_no is None:
+        raise InvalidInput("补卡、换卡须写明原卡号", "a replacement or an exchange names its old card")
+    if order.recipient != ANONYMOUS:
+        raise InvalidInput("新卡随原卡的账户", "the new card is of the old card's account")
+    old = cards_api.card(order.old_card_no, actor=Actor.system("issuing"))
+    if (order.operator_id, order.card_type_id) != (old.operator_id, old.card_type_id):
+        raise InvalidInput("运营单位、卡种须与原卡相同", "operator and card type are those of the old card")
+    wanted = Renewal(
+        old.card_no,
+        order.purpose,
+        order.medium,
+        reason=order.reason,
+        serial=order.serial,
+        fee_waived=order.fee_waived,
+        fee_from_purse=order.fee_from_purse,
+    )
+    return renewals.create(wanted, actor=actor)
 
 
 def get_job(job_id: int) -> Job:
@@ -95,6 +133,9 @@ def retry(job_id: int, *, actor: Actor) -> Job:
         job = _locked(job_id, actor, permissions.ROLL_BACK)
         if job.state not in (JobState.FAILED, JobState.ROLLED_BACK) or Job.objects.filter(retry_of=job).exists():
             raise _not_so(job)
+        if job.old_card_no is not None:
+            renewals.require_possible(renewals.locked(job.old_card_no), Purpose(job.purpose))
+            renewals.require_none_open(job.old_card_no)
         made = ends.requeue(job, by_hand=True)
         if made is None:
             raise RuleViolated("批次已取消，不能重做", "the batch was cancelled: nothing is retried", rule="C2")

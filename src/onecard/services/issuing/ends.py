@@ -14,7 +14,7 @@ from onecard.kernel.errors import OneCardError
 from onecard.ledger.codes import Medium
 from onecard.services.actors import Actor
 from onecard.services.cards import api as cards_api
-from onecard.services.issuing import batches
+from onecard.services.issuing import batches, renewals
 from onecard.services.issuing.journal import fenced
 from onecard.services.issuing.models import BatchState, Job, JobState
 
@@ -59,7 +59,7 @@ def end_without_card(held: Job, actor: Actor, *, scrap: bool) -> JobState:
     """The same on a job whose rows are locked already."""
     if held.stock_serial is not None:
         cards_api.unclaim(held.stock_serial, actor=issuer(actor), scrap=scrap, reason=f"{name_of(held)} {held.reason_zh}")
-    state = JobState.FAILED if held.bad or not held.again else JobState.ROLLED_BACK
+    state = JobState.FAILED if held.bad else JobState.ROLLED_BACK
     end(held, state)
     if held.again:
         requeue(held)
@@ -84,13 +84,18 @@ def requeue(job: Job, *, by_hand: bool = False) -> Job | None:
         card_type_id=job.card_type_id,
         medium=job.medium,
         holder_id=job.holder_id,
+        purpose=job.purpose,
+        old_card_no=job.old_card_no,
+        why=job.why,
+        fee_waived=job.fee_waived,
+        fee_from_purse=job.fee_from_purse,
         account_no=None if job.content.get("opens") else job.account_no,
         actor=job.actor,
     )
 
 
 def post(job: Job, actor: Actor) -> None:
-    """The issue itself, in the caller's transaction. Raises what `cards` refuses."""
+    """The issue itself, or the replacement, in the caller's transaction. Raises what `cards` refuses."""
     assert job.card_no is not None
     assert job.account_no is not None
     until = job.content["until"]
@@ -100,6 +105,9 @@ def post(job: Job, actor: Actor) -> None:
         serial=job.stock_serial,
         valid_until=date.fromisoformat(until) if until else None,
     )
+    if job.old_card_no is not None:
+        renewals.post(job, card, actor=issuer(actor), key=name_of(job))
+        return
     order = cards_api.Order(
         operator_id=job.operator_id,
         card_type_id=job.card_type_id,

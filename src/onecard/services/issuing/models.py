@@ -40,8 +40,19 @@ class JobState(models.TextChoices):
     FAILED = "failed", _("废卡")
 
 
+class Purpose(models.TextChoices):
+    """What the card is made for: a first card, or one in the place of another (the names are those of the life's operations)."""
+
+    ISSUE = "issue", _("发卡")
+    REPLACE = "replace", _("补卡")
+    EXCHANGE = "exchange", _("换卡")
+
+
 OPEN_STATES = (JobState.CLAIMED, JobState.WRITING, JobState.VERIFYING)
 """The states in which a card in somebody's hand belongs to the job."""
+
+UNENDED = (JobState.QUEUED, *OPEN_STATES)
+"""A job that still will be something: an old card has one of these at most."""
 
 
 class Batch(models.Model):
@@ -103,6 +114,12 @@ class Job(models.Model):
     holder = models.ForeignKey(
         "people.Holder", models.PROTECT, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("持卡人")
     )
+    purpose = models.CharField(_("用途"), max_length=8, choices=Purpose.choices, default=Purpose.ISSUE)
+    old_card_no = models.BigIntegerField(_("原卡号"), null=True, blank=True)
+    why = models.CharField(_("事由"), max_length=200, blank=True, default="")
+    fee_waived = models.BooleanField(_("免收费用"), default=False)
+    fee_from_purse = models.BooleanField(_("从钱包扣费"), default=False)
+    asked_serial = models.BigIntegerField(_("指定序号"), null=True, blank=True)
     account_no = models.BigIntegerField(_("账号"), null=True, blank=True)
     card_no = models.BigIntegerField(_("卡号"), null=True, blank=True, unique=True)
     stock_serial = models.BigIntegerField(_("库存序号"), null=True, blank=True)
@@ -144,6 +161,17 @@ class Job(models.Model):
                 | (~Q(state__in=(JobState.DONE, JobState.ROLLED_BACK, JobState.FAILED)) & Q(ended_at__isnull=True)),
                 name="issuing_job_ended",
             ),
+            models.CheckConstraint(condition=Q(purpose__in=Purpose.values), name="issuing_job_purpose"),
+            models.CheckConstraint(
+                condition=Q(purpose=Purpose.ISSUE, old_card_no__isnull=True, fee_waived=False, fee_from_purse=False)
+                | (
+                    ~Q(purpose=Purpose.ISSUE)
+                    & Q(old_card_no__isnull=False, account_no__isnull=False)
+                    & Q(medium__in=(Medium.CPU.value, Medium.SIM.value))
+                ),
+                name="issuing_job_old_card",
+            ),
+            models.UniqueConstraint(fields=("old_card_no",), condition=Q(state__in=UNENDED), name="issuing_job_renewal"),
             models.UniqueConstraint(fields=("stock_serial",), condition=Q(state__in=OPEN_STATES), name="issuing_job_serial"),
             models.UniqueConstraint(fields=("uid",), condition=Q(state__in=OPEN_STATES), name="issuing_job_uid"),
         )
@@ -151,6 +179,7 @@ class Job(models.Model):
             models.Index(fields=("batch", "id"), condition=Q(state=JobState.QUEUED), name="issuing_job_queue"),
             models.Index(fields=("batch", "state"), name="issuing_job_batch"),
             models.Index(fields=("uid",), name="issuing_job_by_uid"),
+            models.Index(fields=("old_card_no", "-id"), condition=Q(old_card_no__isnull=False), name="issuing_job_by_old_card"),
         )
 
     def __str__(self) -> str:
