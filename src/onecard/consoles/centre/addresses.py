@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from onecard.consoles.centre.pages import batches, cardrules, cards, departments, desk, holders, loads, stock
+from onecard.consoles.centre.pages import batches, cardrules, cards, departments, desk, heldcodes, holders, loads, paycodes, stock
 
 
 class Address(NamedTuple):
@@ -35,6 +35,13 @@ CARDS = (
     Address("desk/", desk.desk, "centre_desk"),
     Address("desk/propose/", desk.propose, "centre_desk_propose"),
     Address("desk/<int:decision_id>/", desk.answer, "centre_desk_answer"),
+    Address("desk/pay-codes/", heldcodes.held, "centre_held_codes"),
+    Address("desk/pay-codes/propose/", heldcodes.propose, "centre_held_codes_propose"),
+    Address("desk/pay-codes/<int:decision_id>/", heldcodes.answer, "centre_held_codes_answer"),
+    Address("pay-codes/", paycodes.paycodes, "centre_paycodes"),
+    Address("pay-codes/<int:account_no>/", paycodes.account, "centre_paycodes_account"),
+    Address("pay-codes/<int:account_no>/issue/", paycodes.issue, "centre_paycodes_issue"),
+    Address("pay-codes/<int:account_no>/limits/", paycodes.set_limits, "centre_paycodes_limits"),
 )
 
 PEOPLE = (

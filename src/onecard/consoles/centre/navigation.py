@@ -48,6 +48,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "title": _("Cards and cardholders"),
             "items": [
                 _item(_("Cards"), "credit_card", "centre_cards", Can.VIEW_CARDS),
+                _item(_("Payment codes"), "qr_code_2", "centre_paycodes", Can.VIEW_ACCOUNTS),
                 _item(_("Cardholders"), "badge", "centre_holders", Can.VIEW_HOLDERS),
                 _item(_("Bulk loading"), "upload_file", "centre_loads", Can.CHANGE_HOLDERS),
                 _item(_("Departments"), "lan", "centre_departments", Can.VIEW_HOLDERS),

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from django.db import connection
 from django.db.models import Q
 
 from onecard.kernel.business_day import PLATFORM_ZONE
-from onecard.kernel.errors import InvalidInput
+from onecard.kernel.errors import Forbidden, InvalidInput, NotFound
 from onecard.services.actors import Actor
 from onecard.services.operators.api import refusals
 from onecard.services.paycodes.models import CodeLimit
@@ -34,13 +35,18 @@ def limits_of(account_no: int, card_type_id: int, day: date) -> Limits:
 
 def set_limits(
     limits: Limits, valid_from: date, *, actor: Actor, card_type_id: int | None = None, account_no: int | None = None
-) -> None:
-    """A rule from a day on that is not past; one of the same day and scope is replaced. Raises Forbidden, InvalidInput."""
-    actor.require("paycodes.limits")
+) -> CodeLimit:
+    """A rule from a day on that is not past; one of the same day and scope is replaced. Raises NotFound, Forbidden, InvalidInput.
+
+    Rules of a card type and of all concern every operator: who is bound to some may set those of their accounts only.
+    """
+    actor.require("paycodes.limits", None if account_no is None else operator_of(account_no))
+    if account_no is None and actor.operators is not None:
+        raise Forbidden("卡种与全部账户的限额由平台设定", "limits of card types and of all are the platform's to set")
     if valid_from < datetime.now(UTC).astimezone(PLATFORM_ZONE).date():
         raise InvalidInput("限额不能自过去生效", "a limit does not begin in the past")
     with refusals():
-        CodeLimit.objects.update_or_create(
+        row, _ = CodeLimit.objects.update_or_create(
             card_type_id=card_type_id,
             account_no=account_no,
             valid_from=valid_from,
@@ -53,3 +59,14 @@ def set_limits(
                 "created_by": actor.name[:100],
             },
         )
+    return row
+
+
+def operator_of(account_no: int) -> int:
+    """Whose account it is. Raises NotFound."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT operator_id FROM ledger.account WHERE account_no = %s", [account_no])
+        found = cursor.fetchone()
+    if found is None:
+        raise NotFound(f"无此账户：{account_no}", f"no such account: {account_no}")
+    return int(found[0])

@@ -8,9 +8,9 @@ from django.db import connection
 from django.db.models import Count, Min, Q, QuerySet
 
 from onecard.kernel.codes import RESULT_TEXT, Result, Text
-from onecard.kernel.errors import NotFound
 from onecard.services.actors import Actor
 from onecard.services.paycodes.choices import HeldState
+from onecard.services.paycodes.limits import operator_of
 from onecard.services.paycodes.models import CodeLimit, HeldDecision, HeldPayment
 
 
@@ -109,12 +109,8 @@ def open_held_decisions(*, actor: Actor, limit: int = 200) -> list[HeldDecision]
 
 def codes_of(account_no: int, *, actor: Actor, limit: int = 20) -> list[CodeSeen]:
     """The account's recent codes and uses, newest first. Raises NotFound, Forbidden."""
+    actor.require("paycodes.view", operator_of(account_no))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT operator_id FROM ledger.account WHERE account_no = %s", [account_no])
-        account = cursor.fetchone()
-        if account is None:
-            raise NotFound(f"无此账户：{account_no}", f"no such account: {account_no}")
-        actor.require("paycodes.view", account[0])
         cursor.execute(_CODES, {"account": account_no, "limit": limit})
         return [_code(*row) for row in cursor.fetchall()]
 
@@ -132,7 +128,7 @@ def limit_rules(
     *, actor: Actor, account_no: int | None = None, card_type_id: int | None = None, since: date | None = None
 ) -> list[CodeLimit]:
     """Rules of an account, of a card type, and those of all, the latest day first; `since` leaves out older ones."""
-    actor.require("paycodes.view")
+    actor.require("paycodes.view", None if account_no is None else operator_of(account_no))
     scope = Q(account_no__isnull=True, card_type_id__isnull=True)
     if account_no is not None:
         scope |= Q(account_no=account_no)
