@@ -415,18 +415,19 @@ def chip_type(town: City) -> int:
     return new_type(town, replace(RULES, chip_purse=True, waiting_days=7))
 
 
-def nothing_missing(card_no: int) -> list[Text]:
+def nothing_missing(card_no: int, reading: api.ChipReading | None) -> list[Text]:
     return []
 
 
-def holes(card_no: int) -> list[Text]:
+def holes(card_no: int, reading: api.ChipReading | None) -> list[Text]:
     return [Text("缺记录", "records are missing")]
 
 
 def test_a_complete_chip_is_paid_out_with_the_return(town: City) -> None:
     card = town.issue(town.holder(), card_type=chip_type(town), top_up_fen=5000)
     town.load(card, 3000)
-    event = api.operate(card, "return", actor=DESK, clock=town.clock, chip_missing=nothing_missing)
+    read = api.Details(chip_counter=0, chip_balance_fen=3000)
+    event = api.operate(card, "return", actor=DESK, clock=town.clock, details=read, chip_missing=nothing_missing)
     assert (event.cash_fen, event.data["chip_fen"]) == (-(2000 - 300 + 5000), 3000)
     with pytest.raises(RuleViolated, match="left the chip"):
         town.undo(event)
@@ -435,7 +436,8 @@ def test_a_complete_chip_is_paid_out_with_the_return(town: City) -> None:
 def test_an_incomplete_chip_is_paid_out_later(town: City) -> None:
     card = town.issue(town.holder(), card_type=chip_type(town), top_up_fen=5000)
     town.load(card, 3000)
-    event = api.operate(card, "return", actor=DESK, clock=town.clock, chip_missing=holes)
+    read = api.Details(chip_counter=0, chip_balance_fen=3000)
+    event = api.operate(card, "return", actor=DESK, clock=town.clock, details=read, chip_missing=holes)
     assert event.cash_fen == -(2000 - 300 + 2000)
     with pytest.raises(RuleViolated, match="chip balance is left"):
         town.do(card, "close")

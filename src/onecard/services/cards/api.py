@@ -21,9 +21,9 @@ from onecard.services.cards.numbers import (
     set_issuer_prefix,
     set_numbering,
 )
-from onecard.services.cards.operate import expire_due, operate
+from onecard.services.cards.operate import chip_note, expire_due, operate
 from onecard.services.cards.permissions import PERMISSIONS
-from onecard.services.cards.ports import chip_complete
+from onecard.services.cards.ports import ChipReading, chip_complete
 from onecard.services.cards.rules import NewRules, drop_rules, find_rules, rules_at, set_rules, valid_until
 from onecard.services.cards.shelves import (
     centre,
@@ -51,6 +51,7 @@ __all__ = [
     "Card",
     "CardTypeRules",
     "Cell",
+    "ChipReading",
     "Claim",
     "Details",
     "DocumentKind",
@@ -75,6 +76,7 @@ __all__ = [
     "centre",
     "check",
     "chip_complete",
+    "chip_note",
     "claim_for_issue",
     "deposit_fen",
     "documents",

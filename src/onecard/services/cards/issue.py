@@ -159,6 +159,7 @@ def create_card(
     if card.valid_until is not None and card.valid_until < business_date(at):
         raise InvalidInput(f"有效期已过：{card.valid_until}", f"the validity has run out already: {card.valid_until}")
     rules.require_usable(order.card_type_id, order.operator_id, type_rules)
+    rules.require_own_unit(order.unit_id, order.operator_id)
     holder = rules.holder_facts(order.holder_id) if order.holder_id is not None else None
     rules.require_eligible(
         type_rules,

@@ -1,6 +1,12 @@
-"""The row locks of a card's life. A card comes first, its stock levels next, the ledger's lane last."""
+"""The locks of a card's life, in their one order: cards of the account, holder, stock levels, and the ledger's lane last.
+
+The lane is last because whoever posts to it wants it: what is locked after it can be held by somebody who waits for it.
+"""
+
+from collections.abc import Iterable
 
 from django.db import connection
+from django.db.models import Subquery
 
 from onecard.services.cards.choices import Operation
 from onecard.services.cards.errors import card_not_found
@@ -23,9 +29,9 @@ ON CONFLICT DO NOTHING RETURNING state, issued_at"""
 
 
 def lock_card(card_no: int) -> Card:
-    """The card, locked until the end of the transaction. One that only the ledger knows (opened in bulk) gets its life row first.
+    """The card, locked until the end of the transaction with the others of its account: type, holder and replacement touch those.
 
-    Raises NotFound.
+    One that only the ledger knows (opened in bulk) gets its life row first. Raises NotFound.
     """
     found = _locked(card_no)
     if found is None:
@@ -46,5 +52,15 @@ def adopt(card_no: int) -> None:
         LifeEvent.objects.create(card_id=card_no, operation=Operation.ADOPT, at=row[1], actor="ledger", state_after=row[0])
 
 
+def lock_levels(serials: Iterable[int | None]) -> None:
+    """The stock levels between which these blanks may move, before the lane is locked; nothing for cards without a blank."""
+    moved = [serial for serial in serials if serial is not None]
+    if moved:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT cards_lock_levels(%s::bigint[])", [moved])
+
+
 def _locked(card_no: int) -> Card | None:
-    return Card.objects.select_for_update(of=("self",), no_key=True).filter(pk=card_no).first()
+    account = Card.objects.filter(pk=card_no).values("account_no")
+    cards = Card.objects.select_for_update(of=("self",), no_key=True).filter(account_no=Subquery(account)).order_by("card_no")
+    return next((card for card in cards if card.card_no == card_no), None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from onecard.kernel.codes import Text
 from onecard.kernel.errors import InvalidInput
 from onecard.kernel.numbers import purse_id
 from onecard.ledger.accounts import BookKind, book_id
@@ -19,11 +20,21 @@ from onecard.services.cards.choices import State
 from onecard.services.cards.errors import rule_refusal
 from onecard.services.cards.life import LIVE, Money
 from onecard.services.cards.models import Card, CardTypeRules
-from onecard.services.cards.ports import ChipMissing, chip_missing
+from onecard.services.cards.ports import ChipMissing, ChipReading, chip_missing
 
+_UNREAD = Text("未读卡", "the chip was not read")
+_NEGATIVE = Text("账面为负，须双人核销", "its account is below zero: two people write it off at the chip desk")
 _CASH = (BookKind.FUNDING, BookKind.UNIT_FUNDING)
 Posted = tuple[int | None, int, list[list[Any]]]
 """The record's number, the cash, and the legs with their transfers as the event keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipKept:
+    """A chip that is not paid out now: what its account holds, and why."""
+
+    balance_fen: int
+    why: Sequence[Text]
 
 
 @dataclass(slots=True)
@@ -40,8 +51,10 @@ class Till:
     new_card_no: int | None = None
     new_rules: CardTypeRules | None = None
     chip_missing: ChipMissing = chip_missing
+    chip_reading: ChipReading | None = None
     legs: list[Leg] = field(default_factory=list)
     chip_fen: int = 0
+    chip_kept: ChipKept | None = None
     deposit_moved_fen: int = 0
     account_closed: bool = False
 
@@ -148,14 +161,32 @@ def _top_up(till: Till) -> None:
 
 
 def _chip_to_purse(till: Till) -> None:
-    if books.chip_balance(till.card.card_no):
+    held = books.chip_balance(till.card.card_no) or 0
+    if held > 0:
         till.chip_fen = books.unload_chip(till.card.card_no, at=till.at)
+    elif held < 0:  # nobody here can tell why: two people at the chip desk write it off
+        till.chip_kept = ChipKept(held, [_NEGATIVE])
 
 
 def _chip_to_purse_if_complete(till: Till) -> None:
+    card_no = till.card.card_no
     books.lock_lane(till.card.account_no)  # no record comes in between the question and the payment
-    if books.chip_balance(till.card.card_no) is not None and not till.chip_missing(till.card.card_no):
+    held = books.chip_balance(card_no)
+    if held is None:
+        if till.chip_reading is not None:
+            raise InvalidInput("此卡没有芯片钱包", "the card has no chip purse")
+    elif held < 0:
         _chip_to_purse(till)
+    elif till.chip_reading is None:
+        # What the chip spent last may still be in a terminal: it leaves no hole that could be seen from here.
+        why = list(till.chip_missing(card_no, None)) or ([_UNREAD] if held else [])
+        till.chip_kept = ChipKept(held, why) if why else None
+    else:
+        missing = till.chip_missing(card_no, till.chip_reading)
+        if missing:
+            till.chip_kept = ChipKept(held, missing)
+        else:
+            _chip_to_purse(till)
 
 
 def _settle_account(till: Till) -> None:
@@ -178,7 +209,8 @@ def _settle_account(till: Till) -> None:
         till.add(TransferKind.CASH_OUT, purse, cash, max(balance - spent - repaid, 0))
     till.add(TransferKind.DEBT_REPAID, till.book(BookKind.FUNDING), debts, owed)
     # Records of a chip may still come in: the account waits for them (CARRY_OVER closes it then).
-    till.account_closed = not any(books.chip_balance(no) or till.chip_missing(no) for no in _cards_of(account.account_no))
+    waits = (books.chip_balance(no) or till.chip_missing(no, None) for no in _cards_of(account.account_no))
+    till.account_closed = till.chip_kept is None and not any(waits)
 
 
 def _cards_of(account_no: int) -> list[int]:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from onecard.kernel.business_day import business_date
 from onecard.kernel.errors import InvalidInput
+from onecard.kernel.money import format_yuan
 from onecard.ledger.codes import AccountStatus
 from onecard.services.actors import Actor
 from onecard.services.cards import books, rules
@@ -14,7 +15,9 @@ from onecard.services.cards.errors import rule_refusal
 from onecard.services.cards.issue import NewCard
 from onecard.services.cards.life import LIVE, Cell, Need, Step
 from onecard.services.cards.models import Card, CardTypeRules
-from onecard.services.cards.ports import ChipMissing
+from onecard.services.cards.ports import ChipMissing, ChipReading
+
+_COUNTER_MAX, _BALANCE_MAX = 0xFFFF, 0xFFFFFFFF  # two and four bytes on the card
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Details:
     """What an operation asks beside the card: whichever of it `life.TABLE` names for that operation.
 
     `valid_until` None with EXTEND: so many months on as the rules say. `fee_waived` asks the permission `cards.waive_fee`.
+    `chip_counter` and `chip_balance_fen`, both or neither: what the desk's reader read from the card in hand. RETURN pays out no
+    chip without them: what the chip has spent off line may still be on its way. Raises InvalidInput.
     """
 
     holder_id: int | None = None
@@ -30,6 +35,22 @@ class Details:
     new_card: NewCard | None = None
     fee_waived: bool = False
     fee_from_purse: bool = False
+    chip_counter: int | None = None
+    chip_balance_fen: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.chip_counter is None) != (self.chip_balance_fen is None):
+            raise InvalidInput("芯片计数器与余额须同时给出", "give both the chip's counter and its balance, or neither")
+        for value, most in ((self.chip_counter, _COUNTER_MAX), (self.chip_balance_fen, _BALANCE_MAX)):
+            if value is not None and not 0 <= value <= most:
+                raise InvalidInput(f"读卡数据超出范围：{value}", f"no chip says that: {value}")
+
+    @property
+    def chip_reading(self) -> ChipReading | None:
+        """What the chip itself says; None where it was not read."""
+        if self.chip_counter is None or self.chip_balance_fen is None:
+            return None
+        return ChipReading(self.chip_counter, self.chip_balance_fen)
 
 
 @dataclass(slots=True)
@@ -145,7 +166,7 @@ def _waited(work: Work) -> None:
 
 def _chip_complete(work: Work) -> None:
     books.lock_lane(work.card.account_no)  # no record comes in between the question and the payment
-    missing = work.chip_missing(work.card.card_no)
+    missing = work.chip_missing(work.card.card_no, work.details.chip_reading)
     if missing:
         zh, en = "；".join(text.zh for text in missing), "; ".join(text.en for text in missing)
         raise rule_refusal("P5", f"芯片计数器不完整：{zh}", f"the chip's counters are not complete: {en}")
@@ -153,12 +174,28 @@ def _chip_complete(work: Work) -> None:
 
 def _settled(work: Work) -> None:
     card = work.card
+    _no_negative_chip(card.card_no)
     if books.deposit_fen(card.card_no) or books.chip_balance(card.card_no):
         raise rule_refusal("C3", "押金或芯片余额未结清", "a deposit or a chip balance is left")
     account = books.account(card.account_no)
     others = Card.objects.filter(account_no=card.account_no, state__in=LIVE)
     if card.state == State.RETURNED and account and account.status is not AccountStatus.CLOSED and not others.exists():
+        for number in Card.objects.filter(account_no=card.account_no).order_by("card_no").values_list("card_no", flat=True):
+            _no_negative_chip(number)
         raise rule_refusal("C3", "账户未结清", "the account is not settled")
+
+
+def _no_negative_chip(card_no: int) -> None:
+    """Nobody pays a chip's account up: what it is short of is written off by two people."""
+    fen = books.chip_balance(card_no) or 0
+    if fen < 0:
+        yuan = format_yuan(fen)
+        raise rule_refusal(
+            "C3",
+            f"卡 {card_no} 芯片账面余额为负（{yuan}）：先在芯片业务台经双人核销，再办芯片余额转移和注销",
+            f"the chip account of card {card_no} is below zero ({yuan}): have it written off by two people at the chip desk,"
+            " then carry over and close",
+        )
 
 
 _ASK: dict[Need, Callable[[Work], None]] = {

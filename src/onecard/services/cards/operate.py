@@ -5,14 +5,16 @@ from typing import Any
 
 from onecard.kernel.business_day import business_date
 from onecard.kernel.clock import Clock, SystemClock
+from onecard.kernel.codes import Text
 from onecard.kernel.errors import InvalidInput, OneCardError
+from onecard.kernel.money import format_yuan
 from onecard.ledger.codes import CardStatus, Medium
 from onecard.services.actors import Actor
 from onecard.services.cards import books, issue, money, needs, permissions, ports, rules, stock
 from onecard.services.cards.choices import DocumentKind, Operation, State
 from onecard.services.cards.errors import one_transaction, rule_refusal
 from onecard.services.cards.life import LIVE, STATUS, STOPPED, TABLE
-from onecard.services.cards.locks import lock_card
+from onecard.services.cards.locks import lock_card, lock_levels
 from onecard.services.cards.models import Card, LifeEvent
 from onecard.services.cards.needs import Details, Work
 
@@ -97,9 +99,11 @@ def snapshot(card: Card) -> dict[str, Any]:
 
 def _run(work: Work, key: str | None) -> LifeEvent:
     card, operation = work.card, work.step.operation
+    takes_back = operation in (Operation.EXCHANGE, Operation.RETURN) and card.state != State.LOST
+    _lock_stock(work, taken_back=card.serial if takes_back else None)
     before = snapshot(card)
     new_card = _renew(work) if operation in (Operation.REPLACE, Operation.EXCHANGE) else None
-    if operation in (Operation.EXCHANGE, Operation.RETURN) and card.serial is not None and card.state != State.LOST:
+    if takes_back and card.serial is not None:
         stock.move_issued(card.serial, DocumentKind.TAKE_BACK, actor=work.actor, reason=work.reason, at=work.at)
         work.data["taken_back"] = True
     till = money.Till(
@@ -112,10 +116,12 @@ def _run(work: Work, key: str | None) -> LifeEvent:
         new_card_no=new_card.card_no if new_card else None,
         new_rules=work.new_rules,
         chip_missing=work.chip_missing,
+        chip_reading=work.details.chip_reading,
     )
     _change(work, before)
     seq, cash, kept = money.post(till, work.cell.money)
     work.data |= {name: fen for name, fen in (("chip_fen", till.chip_fen), ("deposit_moved_fen", till.deposit_moved_fen)) if fen}
+    work.data |= _of_chip(till)
     work.data["position"] = books.lane_position(card.account_no)
     event = LifeEvent.objects.create(
         card=card,
@@ -136,6 +142,38 @@ def _run(work: Work, key: str | None) -> LifeEvent:
     if new_card is not None:
         _write_issue(new_card, event)
     return event
+
+
+def _lock_stock(work: Work, *, taken_back: int | None) -> None:
+    """All that is locked before the lane: the holder, whose cards are counted, then the stock levels."""
+    new = work.details.new_card if work.step.operation in (Operation.REPLACE, Operation.EXCHANGE) else None
+    if new is not None and work.card.holder_id is not None:
+        rules.holder_facts(work.card.holder_id)
+    lock_levels([taken_back, new.serial if new else None])
+
+
+def _of_chip(till: money.Till) -> dict[str, Any]:
+    """What the event keeps of the chip: what it said of itself, and what was not paid out and why."""
+    kept: dict[str, Any] = {}
+    if till.chip_reading is not None and (till.chip_fen or till.chip_kept):
+        kept |= {"chip_counter": till.chip_reading.counter, "chip_balance_fen": till.chip_reading.balance_fen}
+    if till.chip_kept is not None:
+        kept["chip_kept_fen"] = till.chip_kept.balance_fen
+        kept["chip_kept_why"] = [[text.zh, text.en] for text in till.chip_kept.why]
+    return kept
+
+
+def chip_note(event: LifeEvent) -> Text | None:
+    """What people are told of a chip that an operation did not pay out, also in a trial of it; None where there is nothing."""
+    if "chip_kept_fen" not in event.data:
+        return None
+    fen = event.data["chip_kept_fen"]
+    zh, en = ("；".join(words) for words in zip(*event.data["chip_kept_why"], strict=True))
+    left, later_zh, later_en = format_yuan(fen), "", ""
+    if fen >= 0:
+        later_zh = "；等待期满且计数器完整后以“芯片余额转移”退付"
+        later_en = "; carry over pays it after the waiting days, when its counters are complete"
+    return Text(f"芯片余额 {left} 未退：{zh}{later_zh}", f"{left} of the chip is not paid out: {en}{later_en}")
 
 
 def _change(work: Work, before: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from onecard.services.cards.models.types import media_mask
 
 _SYSTEM = SystemClock()
 _HOLDER = "SELECT operator_id, unit_id, anonymous, state = 'active' FROM people_holder WHERE id = %s FOR NO KEY UPDATE"
+_OWN_UNIT = "SELECT 1 FROM operators_unit WHERE id = %s AND operator_id = %s"
 _OPERATOR = """
 SELECT i.unified, t.issuing_mode FROM ledger.issuer i
   LEFT JOIN operators_operatorcardtype t ON t.operator_id = i.operator_id AND t.card_type_id = %s WHERE i.operator_id = %s"""
@@ -124,6 +125,16 @@ def require_usable(card_type_id: int, operator_id: int, rules: CardTypeRules) ->
         raise rule_refusal(
             "P2", "独立结算的运营单位不发芯片钱包", "an operator with independent settlement issues no chip purses"
         )
+
+
+def require_own_unit(unit_id: int | None, operator_id: int) -> None:
+    """N3: a card, and the private purse that comes with it, is of a unit of the operator that issues it. Raises NotFound."""
+    if unit_id is None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN_UNIT, [unit_id, operator_id])
+        if cursor.fetchone() is None:
+            raise NotFound(f"无此接入单位：{unit_id}", f"no such unit: {unit_id}")
 
 
 def require_eligible(

@@ -20,7 +20,7 @@ from onecard.services.cards import books, issue, money, permissions, rules, stoc
 from onecard.services.cards.choices import DocumentKind, Operation, State
 from onecard.services.cards.errors import one_transaction, rule_refusal
 from onecard.services.cards.life import LIVE, TABLE
-from onecard.services.cards.locks import lock_card
+from onecard.services.cards.locks import lock_card, lock_levels
 from onecard.services.cards.models import Card, LifeEvent
 from onecard.services.cards.operate import later_events, moment, set_terms
 
@@ -56,6 +56,8 @@ def undo(event_id: int, *, actor: Actor, reason: str, key: str | None = None, cl
         if known is not None:
             return known
         event = LifeEvent.objects.get(pk=event_id)
+        made = _made_by(event, card)
+        lock_levels([card.serial if event.data.get("taken_back") else None, made.serial if made else None])  # then the lane
         _require_undoable(event, card)
         _require_window(event, card, at)
         before = card.state
