@@ -13,7 +13,8 @@ from onecard.protocol.purse.apdu import Command, Response, Status
 from onecard.services.actors import Actor
 from onecard.services.cards import api as cards
 from onecard.services.issuing import batches, station
-from onecard.services.issuing.batches import BatchOrder, Recipient
+from onecard.services.issuing.batches import BatchOrder
+from onecard.services.issuing.belonging import Recipient
 from onecard.services.issuing.claims import Request
 from onecard.services.issuing.ends import MAX_RETRIES
 from onecard.services.issuing.engine import Outcome

@@ -7,12 +7,15 @@ from onecard.ledger.codes import Medium
 from onecard.protocol.purse.apdu import Response, Status
 from onecard.services.cards import api as cards
 from onecard.services.issuing import api, desk, station
-from onecard.services.issuing.batches import Recipient
+from onecard.services.issuing.belonging import Recipient
 from onecard.services.issuing.claims import Request
 from onecard.services.issuing.engine import Outcome
 from onecard.services.issuing.errors import TakenOver
 from onecard.services.issuing.models import Job, JobState, LinePhase
 from onecard.services.issuing.station import Trouble
+from onecard.services.operators import api as operators
+from onecard.services.operators.models import Operator
+from onecard.services.people import api as people
 from onecard.terminal.card.store import MemoryStore
 from onecard.terminal.card.virtual import Medium as Carrier
 from onecard.terminal.card.virtual import UidCard, VirtualCard
@@ -248,3 +251,43 @@ def test_keys_that_do_not_fit_together_stop_the_station(city: City) -> None:
     assert report.trouble is Trouble.REFUSED
     assert "K1" in report.en
     assert desk.get_job(job.pk).state == JobState.QUEUED
+
+
+@pytest.mark.parametrize("at", [1, 3, 6, 9, 40])
+def test_a_card_changed_for_another_during_the_work_is_not_issued(city: City, at: int) -> None:
+    """As over a relay, which does not tell that a card was taken away: after so many commands another blank lies there."""
+    job = desk.create_job(_order(city, holder_id=city.holder()), actor=DESK)
+    first, second = city.blank(), city.blank()
+    first.power_on()
+    second.power_on()
+    talk, sent = api.touch(Request("test", DESK, job_id=job.pk), city.vault), 0
+    command = next(talk)
+    try:
+        while True:
+            chip = first if sent < at else second
+            command = talk.send(Response.parse(chip.transmit(bytes(command))))
+            sent += 1
+    except StopIteration as end:
+        assert end.value.outcome is not Outcome.DONE
+    except (NotFound, RuleViolated):
+        pass
+    assert not [
+        card for card in (first, second) if public_data(card) is not None and city.state(public_data(card).card_no) == "active"
+    ]
+    assert not cards.Card.objects.exists()
+
+
+def test_a_job_or_batch_is_for_the_operators_own_people_accounts_and_units(city: City) -> None:
+    root = Operator.objects.get(parent=None).pk
+    other = operators.create_operator("OTH", "别的运营单位", parent_id=root, holder_cap=100).pk
+    unit = operators.create_unit(other, "U1", name="别的单位").pk
+    stranger = people.create_holder(other, people.NewHolder(name="外人")).pk
+    with pytest.raises(NotFound, match=f"no such unit: {unit}"):
+        desk.create_job(desk.JobOrder(city.operator, city.card_type, unit_id=unit), actor=DESK)
+    with pytest.raises(NotFound, match=f"no such cardholder: {stranger}"):
+        desk.create_job(_order(city, holder_id=stranger), actor=DESK)
+    with pytest.raises(NotFound, match="no such account"):
+        desk.create_job(desk.JobOrder(other, city.card_type, recipient=Recipient(account_no=1000000000008)), actor=DESK)
+    with pytest.raises(NotFound, match=f"no such cardholder: {stranger}"):
+        city.batch(recipients=[Recipient(holder_id=city.holder()), Recipient(holder_id=stranger)])
+    assert not Job.objects.exists()

@@ -106,7 +106,7 @@ def test_each_operator_unit_and_merchant_has_its_book_accounts(tree: Tree, djang
     units, operators = [(tree.unit, "一中"), (tree.own_unit, "工厂")], [(tree.root, "根运营单位")]
     operators += [(tree.unified, "统一运营"), (tree.independent, "独立运营")]
     expected += [(kind * 10**8 + i, kind, i, name) for kind in (2, 9) for i, name in units]
-    expected += [(kind * 10**8 + i, kind, i, name) for kind in (3, 4, 5, 6, 7, 8, 10, 11) for i, name in operators]
+    expected += [(kind * 10**8 + i, kind, i, name) for kind in (3, 4, 5, 6, 7, 8, 10, 11, 12) for i, name in operators]
     assert made == sorted(expected)
 
 

@@ -4,7 +4,8 @@ Whatever changes something takes an `actor` and asks its permission (`permission
 """
 
 from onecard.services.actors import Actor
-from onecard.services.issuing.batches import BatchOrder, Progress, Recipient, cancel, create, get, pause, progress, start
+from onecard.services.issuing.batches import BatchOrder, Progress, cancel, create, get, pause, progress, start
+from onecard.services.issuing.belonging import Recipient
 from onecard.services.issuing.checks import check
 from onecard.services.issuing.claims import Request
 from onecard.services.issuing.desk import (

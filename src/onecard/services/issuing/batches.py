@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
@@ -15,20 +15,11 @@ from onecard.kernel.errors import InvalidInput, NotFound, RuleViolated
 from onecard.ledger.codes import Medium
 from onecard.services.actors import Actor
 from onecard.services.issuing import permissions
+from onecard.services.issuing.belonging import Recipient, require_unit, resolve
 from onecard.services.issuing.models import OPEN_STATES, Batch, BatchState, Job, JobState, Pace
 
 MAX_COUNT = 100_000
 _RATE_OVER = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """For whom a card is: an account, or a holder for whom one is opened; with neither, an anonymous card."""
-
-    account_no: int | None = None
-    holder_id: int | None = None
-
-
 ANONYMOUS = Recipient()
 
 
@@ -63,9 +54,10 @@ class Progress:
 
 
 def create(order: BatchOrder, *, actor: Actor) -> Batch:
-    """A batch with its queue. Raises Forbidden, InvalidInput."""
+    """A batch with its queue. Raises Forbidden, InvalidInput, NotFound (a unit, holder or account that is not the operator's)."""
     actor.require(permissions.PLAN, order.operator_id)
-    recipients = resolve(order.recipients) or [ANONYMOUS] * order.count
+    require_unit(order.unit_id, order.operator_id)
+    recipients = resolve(order.recipients, order.operator_id) or [ANONYMOUS] * order.count
     if not 1 <= len(recipients) <= MAX_COUNT:
         raise InvalidInput(f"张数须在 1 至 {MAX_COUNT} 之间", f"a batch has 1 to {MAX_COUNT} cards")
     _refuse_twice(recipients)
@@ -97,23 +89,6 @@ def create(order: BatchOrder, *, actor: Actor) -> Batch:
             batch_size=2000,
         )
     return batch
-
-
-def resolve(recipients: Sequence[Recipient]) -> list[Recipient]:
-    """Recipients with the holders of their accounts. Raises NotFound for an account that is not there."""
-    accounts = [recipient.account_no for recipient in recipients if recipient.account_no is not None]
-    if not accounts:
-        return list(recipients)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT account_no, holder_id FROM ledger.account WHERE account_no = ANY(%s)", [accounts])
-        holders: dict[int, int | None] = dict(cursor.fetchall())
-    for account_no in accounts:
-        if account_no not in holders:
-            raise NotFound(f"无此账户：{account_no}", f"no such account: {account_no}")
-    return [
-        recipient if recipient.account_no is None else Recipient(recipient.account_no, holders[recipient.account_no])
-        for recipient in recipients
-    ]
 
 
 def start(batch_id: int, *, actor: Actor) -> Batch:

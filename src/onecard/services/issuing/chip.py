@@ -162,6 +162,19 @@ def played(run: Generator[Exchange, Response, T]) -> Talk[T]:
         raise ChipRefused(refused.name, refused.sw) from None
 
 
+def require_same(uid: str) -> Talk[None]:
+    """The chip that was recognised still lies there: a relay does not tell when cards are changed. Raises WrongCard.
+
+    A chip without a serial number of its own (a SIM) is known by what is printed on it, and is not asked.
+    """
+    for command in (_GET_UID, _GET_PRODUCTION_DATA):
+        answer = yield command
+        if answer.is_ok and len(answer.data) >= 4:
+            if not uid.startswith("serial-") and answer.data[:32].hex() != uid:
+                raise WrongCard("look.uid", "卡片在制作中被调换", "the card was changed for another during the work")
+            return
+
+
 def _read_uid(serial: int | None) -> Talk[str]:
     for command in (_GET_UID, _GET_PRODUCTION_DATA):
         answer = yield command

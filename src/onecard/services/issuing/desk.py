@@ -11,7 +11,8 @@ from onecard.ledger.codes import Medium
 from onecard.services.actors import Actor
 from onecard.services.cards import api as cards_api
 from onecard.services.issuing import batches, claims, ends, journal, permissions, renewals
-from onecard.services.issuing.batches import ANONYMOUS, Recipient
+from onecard.services.issuing.batches import ANONYMOUS
+from onecard.services.issuing.belonging import Recipient, require_unit, resolve
 from onecard.services.issuing.claims import Request
 from onecard.services.issuing.models import OPEN_STATES, Batch, Job, JobState, JournalLine, Purpose
 from onecard.services.issuing.renewals import Renewal
@@ -48,7 +49,8 @@ def create_job(order: JobOrder, *, actor: Actor) -> Job:
     if order.old_card_no is not None or order.fee_waived or order.fee_from_purse:
         raise InvalidInput("发卡作业没有原卡，收费按规则", "a first card has no old one, and its fee is as the rules say")
     actor.require(permissions.WRITE, order.operator_id)
-    (recipient,) = batches.resolve([order.recipient])
+    require_unit(order.unit_id, order.operator_id)
+    (recipient,) = resolve([order.recipient], order.operator_id)
     return Job.objects.create(
         operator_id=order.operator_id,
         unit_id=order.unit_id,

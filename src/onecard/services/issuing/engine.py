@@ -144,6 +144,7 @@ class _Work:
         """Every step whose effect is not on the card yet."""
         start = yield from self._where()
         if start < len(self.plan.steps):
+            yield from self._require_same()
             yield from self._play(personalise(self.plan, self.keys, start=start))
         journal.advance(self.job, self.token, JobState.VERIFYING)
 
@@ -184,10 +185,15 @@ class _Work:
         journal.write(self.job, self.token, exchange.name, phase, note="" if response.is_ok else f"{response.sw:04X}")
         return response
 
+    def _require_same(self) -> Talk[None]:
+        if self.job.uid:
+            yield from chip.require_same(self.job.uid)
+
     def _prove(self) -> Talk[None]:
         def load_proof(load: Any, *, random: bytes, version: int, algorithm: int, mac1: bytes) -> bool:
             return self.vault.load_mac1_ok(self.card, load, random=random, version=version, algorithm=algorithm, mac1=mac1)
 
+        yield from self._require_same()
         yield from chip.prove(self.plan, self.keys, self.content, load_proof=load_proof)
 
     def _issue(self) -> Result:
