@@ -47,8 +47,12 @@ def command(database: TestDatabase, *words: str) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-c", program, "people", *words], env=database.environment, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
-_WAITING = "SELECT pid FROM pg_locks WHERE NOT granted LIMIT 1"
-_END = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
+# Clients of this test's own database: a lock that autovacuum or another database waits for is nobody's here.
+_OURS = "FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()" + (
+    " AND a.backend_type = 'client backend'"
+)
+_WAITING = f"SELECT pid {_OURS} LIMIT 1"
+_END = f"SELECT pg_terminate_backend(pid) {_OURS}"
 
 
 @contextmanager
