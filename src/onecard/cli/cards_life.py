@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onecard.cli import cards_renew
+from onecard.cli import cards_chip, cards_renew
 from onecard.cli.cards_words import Key, Reason, actor, refusal, type_id
 
 if TYPE_CHECKING:
@@ -51,8 +51,12 @@ def operate(
     medium: Annotated[str, typer.Option(help="新卡介质 its medium: UID QR")] = "UID",
     waive_fee: Annotated[bool, typer.Option("--waive-fee", help="免收费用")] = False,
     fee_from_purse: Annotated[bool, typer.Option("--fee-from-purse", help="从钱包扣费 the purse pays the fee")] = False,
+    chip_counter: Annotated[int | None, typer.Option(help="卡内脱机序号 the chip's offline counter (return, carry_over)")] = None,
+    chip_balance: Annotated[str | None, typer.Option(metavar="YUAN", help="卡内余额，元 the chip's balance")] = None,
+    reader: Annotated[str | None, typer.Option(help="从 PC/SC 读卡器读出两者 read both from a card on that reader")] = None,
+    virtual: Annotated[Path | None, typer.Option(help="从虚拟卡目录读出两者 read both from a folder of virtual cards")] = None,
 ) -> None:
-    """办理一项操作 Do an operation with a card."""
+    """办理一项操作；退卡时不读卡则不退芯片余额 Do an operation; a return pays no chip that was not read."""
     clerk = actor()
     from onecard.ledger.codes import Medium
     from onecard.services.cards import api
@@ -69,6 +73,7 @@ def operate(
         cards_renew.require_unwritten(on)
         number = new_card or api.new_numbers(card.operator_id, card.account_no, medium=on).card_no
         renewal = api.NewCard(number, on, serial or None)
+    counter, balance_fen = cards_chip.reading(card_no, chip_counter, chip_balance, reader=reader, folder=virtual)
     details = api.Details(
         holder_id=holder or None,
         card_type_id=type_id(card_type) if card_type else None,
@@ -76,6 +81,8 @@ def operate(
         new_card=renewal,
         fee_waived=waive_fee,
         fee_from_purse=fee_from_purse,
+        chip_counter=counter,
+        chip_balance_fen=balance_fen,
     )
     _tell_event(api.operate(card_no, operation, actor=clerk, reason=reason, key=key or None, details=details))
 
@@ -125,9 +132,13 @@ def table(
 
 def _tell_event(event: "LifeEvent") -> None:
     from onecard.kernel.money import format_yuan
+    from onecard.services.cards import api
 
     cash = "收 received" if event.cash_fen > 0 else "付 paid out"
     money = f"  {cash}: {format_yuan(abs(event.cash_fen))}" if event.cash_fen else ""
     other = f"  另一张卡 other card: {event.other_card}" if event.other_card else ""
     state = f"{event.get_state_after_display()} {event.state_after}"
     typer.echo(f"事件 event {event.pk}  {event.get_operation_display()}  {state}{money}{other}")
+    note = api.chip_note(event)
+    if note is not None:
+        typer.echo(f"{note.zh}\n{note.en}")
