@@ -147,7 +147,7 @@ def test_batches_and_jobs_are_made_controlled_and_bound(made: CardCity, program:
     assert bound.status_code == 200 and bound.json()["state"] == "done", bound.content
     assert client.get(f"{BASE}/batches/{batch['id']}/progress").json()["done"] == 1
     ended = post(client, f"/jobs/{jobs[1]['id']}/roll-back", {"reason": "停"}).json()
-    assert (ended["state"], ended["reason_zh"]) == ("failed", "停"), "it is not made again by itself"
+    assert (ended["state"], ended["reason_zh"]) == ("rolled_back", "停"), "it is not made again by itself"
     assert post(client, f"/jobs/{jobs[1]['id']}/retry").json()["retry_of_id"] == jobs[1]["id"]
     assert post(client, f"/batches/{batch['id']}/cancel").json()["state"] == "cancelled"
     assert post(client, "/touches/none", {"number": 1, "response": "9000"}).json()["code"] in {"UNAVAILABLE", "NOT_FOUND"}

@@ -16,7 +16,7 @@ from onecard.ledger.codes import Medium
 from onecard.services.actors import Actor
 from onecard.services.issuing import api
 from onecard.services.issuing import permissions as may
-from onecard.services.issuing.api import Batch, Job, JobState, JournalLine, Pace, Recipient, Step
+from onecard.services.issuing.api import Batch, Job, JobState, JournalLine, Pace, Purpose, Recipient, Step
 
 router = Router()
 _HEX = r"^([0-9A-Fa-f]{2})*$"
@@ -76,13 +76,19 @@ class BatchIn(Schema):
 
 
 class JobIn(Schema):
-    """One card outside any batch."""
+    """One card outside any batch; with a purpose other than `issue` it takes the place of `old_card_no`."""
 
     operator_id: int
     card_type_id: int
     medium: Medium = Medium.CPU
     unit_id: int | None = None
     recipient: RecipientIn = RecipientIn()
+    serial: int | None = None
+    purpose: Purpose = Purpose.ISSUE
+    old_card_no: int | None = None
+    reason: str = Field("", max_length=200)
+    fee_waived: bool = False
+    fee_from_purse: bool = False
 
 
 class JobOut(Schema):
@@ -95,10 +101,15 @@ class JobOut(Schema):
     unit_id: int | None
     card_type_id: int
     medium: int
+    purpose: str
+    old_card_no: int | None
+    why: str
+    fee_waived: bool
+    fee_from_purse: bool
     holder_id: int | None
     account_no: int | None
     card_no: int | None
-    stock_serial: str | None
+    stock_serial: int | None
     uid: str | None
     state: str
     roll_back: bool

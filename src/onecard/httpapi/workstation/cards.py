@@ -1,15 +1,18 @@
 """Cards (C3): finding, the whole life, what may be done, a trial of it, the act, and undoing it."""
 
+from collections.abc import Callable
 from datetime import date, datetime
+from functools import wraps
 from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Router, Schema, Status
 
 from onecard.httpapi.idempotency import once
 from onecard.httpapi.identity import actor
 from onecard.httpapi.paging import Page, PageQuery, take
+from onecard.httpapi.workstation.batches import JobOut
 from onecard.httpapi.workstation.scope import seen
 from onecard.kernel.errors import Forbidden, InvalidInput, NotFound
 from onecard.ledger.codes import Medium
@@ -17,6 +20,7 @@ from onecard.services.actors import Actor
 from onecard.services.cards import api
 from onecard.services.cards import permissions as may
 from onecard.services.cards.api import Card, Details, LifeEvent, NewCard, Operation, State
+from onecard.services.issuing import api as issuing
 
 router = Router()
 _ON_PLASTIC = (Medium.CPU, Medium.UID)
@@ -76,7 +80,10 @@ class EntryOut(Schema):
 
 
 class NewCardIn(Schema):
-    """The card that takes the place of another: its medium, and the serial of its blank for CPU and UID cards."""
+    """The card that takes the place of another: its medium, and the serial of its blank for CPU and UID cards.
+
+    A CPU or SIM card is written at a station before the old card is replaced; its serial may be left to the station.
+    """
 
     medium: Medium
     serial: int | None = None
@@ -93,6 +100,8 @@ class OperationIn(Schema):
     new_card: NewCardIn | None = None
     fee_waived: bool = False
     fee_from_purse: bool = False
+    chip_counter: int | None = Field(None, description="As a reader read it from the chip: a return pays no chip unread")
+    chip_balance_fen: int | None = Field(None, description="Given with chip_counter, or neither")
 
 
 class LegOut(Schema):
@@ -103,7 +112,7 @@ class LegOut(Schema):
 
 
 class EventOut(Schema):
-    """What was done; `cash_fen` is what the holder pays, below zero what the holder gets."""
+    """What was done; `cash_fen` is what the holder pays, below zero gets; `chip_note` says what of a chip was not paid out."""
 
     id: int
     card_no: int
@@ -116,6 +125,14 @@ class EventOut(Schema):
     cash_fen: int
     legs: list[LegOut]
     other_card: int | None
+    chip_note: TextOut | None = None
+
+
+class DoneOrAsked(Schema):
+    """An event where the operation was done, a job where a card has to be written first."""
+
+    event: EventOut | None = None
+    job: JobOut | None = None
 
 
 class UndoIn(Schema):
@@ -135,10 +152,12 @@ def _card(request: HttpRequest, card_no: int, permission: str) -> tuple[Card, Ac
 
 
 def _event(event: LifeEvent) -> dict[str, Any]:
+    note = api.chip_note(event)
     return {
         "id": event.pk or 0,
         "card_no": event.card_id,
         "legs": [{"kind": leg[0], "amount_fen": leg[3]} for leg in event.money],
+        "chip_note": {"zh": note.zh, "en": note.en} if note else None,
         **{name: getattr(event, name) for name in _EVENT_FIELDS},
     }
 
@@ -172,12 +191,27 @@ def timeline(request: HttpRequest, card_no: int) -> list[Any]:
     ]
 
 
-@router.post("/cards/{card_no}/operations", response=EventOut, operation_id="operate_card")
-@once(EventOut)
+def _accepted(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """What was done is answered 200, what waits for a station 202; stands between the router and `once`."""
+
+    @wraps(operation)
+    def run(request: HttpRequest, *args: Any, **values: Any) -> Any:
+        said = operation(request, *args, **values)
+        return said["event"] if said["job"] is None else Status(202, said["job"])
+
+    return run
+
+
+@router.post("/cards/{card_no}/operations", response={200: EventOut, 202: JobOut}, operation_id="operate_card")
+@_accepted
+@once(DoneOrAsked)
 def operate(request: HttpRequest, card_no: int, body: OperationIn) -> dict[str, Any]:
-    """Do an operation of the life table / 办理卡片业务."""
+    """Do an operation of the life table; a card with a chip is replaced by a job for a station (202) / 办理卡片业务."""
     found, who = _card(request, card_no, _permission(body.operation))
-    return _event(_act(found, body, who))
+    wanted = _renewal(found, body)
+    if wanted is not None:
+        return {"job": JobOut.from_orm(issuing.create_renewal(wanted, actor=who))}
+    return {"event": _event(_act(found, body, who))}
 
 
 @router.post("/cards/{card_no}/operations/trial", response=EventOut, operation_id="try_card_operation")
@@ -192,6 +226,23 @@ def trial(request: HttpRequest, card_no: int, body: OperationIn) -> dict[str, An
 
 def _permission(operation: Operation) -> str:
     return f"cards.{operation.value}" if f"cards.{operation.value}" in may.PERMISSIONS else may.VIEW
+
+
+def _renewal(found: Card, body: OperationIn) -> issuing.Renewal | None:
+    """The job that is asked for where the new card has a chip to be written."""
+    if body.operation.value not in issuing.Purpose.values or body.operation is Operation.ISSUE or body.new_card is None:
+        return None
+    if body.new_card.medium not in issuing.WITH_CHIP:
+        return None
+    return issuing.Renewal(
+        found.card_no,
+        issuing.Purpose(body.operation.value),
+        body.new_card.medium,
+        reason=body.reason,
+        serial=body.new_card.serial,
+        fee_waived=body.fee_waived,
+        fee_from_purse=body.fee_from_purse,
+    )
 
 
 def _act(found: Card, body: OperationIn, who: Actor) -> LifeEvent:

@@ -217,7 +217,7 @@ def _jobs_table(page: list[Job]) -> Table:
             Cell(
                 job.get_state_display(), tone=JOB_TONES.get(job.state, ""), note=_("to be rolled back") if job.roll_back else ""
             ),
-            _reason(job),
+            reason_of(job),
             job.station or "–",
             formats.moment(job.ended_at or job.claimed_at),
         ]
@@ -230,7 +230,8 @@ def _jobs_table(page: list[Job]) -> Table:
     return Table("jobs", columns, _("No job in this state."), rows)
 
 
-def _reason(job: Job) -> str:
+def reason_of(job: Job) -> str:
+    """Why the job ended as it did, in the reader's language."""
     from django.utils.translation import get_language
 
     return (job.reason_en if (get_language() or "").startswith("en") else job.reason_zh) or "–"
@@ -286,6 +287,8 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
         "job": found,
         "tone": JOB_TONES.get(found.state, ""),
         "facts": [
+            (_("Purpose"), found.get_purpose_display()),
+            *_old_card(found),
             (_("Card"), found.card_no or "–"),
             (_("Cardholder"), (found.holder.name if found.holder else "") or _("anonymous")),
             (_("Operator"), found.operator.name),
@@ -295,12 +298,19 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
             (_("Chip serial number"), found.uid or "–"),
             (_("Station"), found.station or "–"),
             (_("By"), found.actor),
-            (_("Reason"), _reason(found)),
+            (_("Reason"), reason_of(found)),
         ],
         "table": Table("steps", columns, _("The card has not been touched yet."), rows),
         "acts": _acts(found) if allowed(request, Can.RUN_BATCHES) else [],
     }
     return render(request, "centre/job.html", context)
+
+
+def _old_card(found: Job) -> list[tuple[str, Any]]:
+    """Which card it takes the place of, and why."""
+    if found.old_card_no is None:
+        return []
+    return [(_("Replaces"), found.old_card_no), (_("Asked for because"), found.why or "–")]
 
 
 def _phase_tone(phase: str) -> str:

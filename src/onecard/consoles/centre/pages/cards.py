@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
@@ -22,7 +23,8 @@ from django.views.decorators.http import require_POST
 from onecard.consoles.centre import formats, labels
 from onecard.consoles.centre.forms import error_text
 from onecard.consoles.centre.identity import of_request, operators
-from onecard.consoles.centre.pages.acts import DateField, OnceForm, attempt, submit
+from onecard.consoles.centre.pages import renewals
+from onecard.consoles.centre.pages.acts import DateField, OnceForm, YuanField, attempt, submit
 from onecard.consoles.centre.pages.base import address, needs, number, render
 from onecard.consoles.centre.pages.panels import CODE, Cell, Column, Table
 from onecard.consoles.centre.roles import Can, allowed
@@ -33,7 +35,8 @@ from onecard.ledger.codes import KIND_TEXT, Medium, TransferKind
 from onecard.services.actors import Actor
 from onecard.services.cards import api
 from onecard.services.cards.api import Card, Details, LifeEvent, NewCard, Operation, State
-from onecard.services.cards.life import Need
+from onecard.services.cards.life import Money, Need
+from onecard.services.issuing import api as issuing
 from onecard.services.operators.models import CardType
 from onecard.services.people.models import Holder
 from onecard.services.purses.models import Card as LedgerCard
@@ -76,8 +79,16 @@ class OperationForm(OnceForm):
                 label=_("Serial of its blank"),
                 required=False,
                 min_value=1,
-                help_text=_("Not for a phone card or a payment code."),
+                help_text=_("Not for a payment code; a card with a chip may leave it to the station."),
             )
+        if Money.CHIP_TO_PURSE_IF_COMPLETE in cell.money and card.medium in (Medium.CPU, Medium.SIM):
+            self.fields["chip_counter"] = forms.IntegerField(
+                label=_("Off-line counter read from the chip"),
+                required=False,
+                min_value=0,
+                help_text=_("Without what the chip itself says, nothing of it is paid out now."),
+            )
+            self.fields["chip_balance"] = YuanField(label=_("Balance read from the chip (yuan)"), required=False)
         if api.TABLE[operation].fee is not None and actor.may(_WAIVE, card.operator_id):
             self.fields["fee_waived"] = forms.BooleanField(label=_("Waive the fee"), required=False)
         self.order_fields([name for name in self.fields if name != "reason"])
@@ -92,6 +103,8 @@ class OperationForm(OnceForm):
             valid_until=values.get("valid_until"),
             new_card=_new_card(card, values["medium"], values.get("serial"), self.actor) if "medium" in values else None,
             fee_waived=values.get("fee_waived", False),
+            chip_counter=values.get("chip_counter"),
+            chip_balance_fen=values.get("chip_balance") if self.data.get("chip_balance", "").strip() else None,
         )
 
 
@@ -191,6 +204,7 @@ def card(request: HttpRequest, card_no: int) -> HttpResponse:
         "facts": _facts(found, may_see_accounts=allowed(request, Can.VIEW_ACCOUNTS)),
         "chip": _chip(found) if allowed(request, Can.VIEW_CHIP) else [],
         "operations": _operations(found, actor) if may_change else [],
+        "jobs": renewals.jobs(found, may_see_jobs=allowed(request, Can.VIEW_BATCHES)),
         "entries": [_entry(entry, undoable) for entry in entries],
         "transactions": f"{reverse('admin:centre_transactions')}?q={card_no}" if allowed(request, Can.VIEW_TRANSACTIONS) else "",
     }
@@ -286,16 +300,9 @@ def operate(request: HttpRequest, card_no: int, operation: str) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = OperationForm(data, card=found, operation=act, actor=actor)
 
-    def perform(values: dict[str, Any]) -> Card:
-        api.operate(card_no, act, actor=actor, reason=values["reason"], key=values["key"], details=form.details())
-        return Card.objects.get(pk=card_no)
-
     trial = None
     if request.method == "POST":
-        done = _("%(operation)s: done.") % {"operation": act.label}
-        if request.POST.get("confirmed") == "1" and submit(
-            request, form, perform, name=gettext_noop("card operation"), done=done
-        ):
+        if request.POST.get("confirmed") == "1" and _do(request, form, found, act):
             return redirect("admin:centre_card", card_no)
         if form.is_valid() and request.POST.get("confirmed") != "1":
             trial = _try(form, card_no, act, actor)
@@ -313,12 +320,39 @@ def operate(request: HttpRequest, card_no: int, operation: str) -> HttpResponse:
     return render(request, "centre/operate.html", context)
 
 
+def _do(request: HttpRequest, form: OperationForm, found: Card, act: Operation) -> bool:
+    """The act itself, or for a card with a chip the job that ends in it; whether it was accepted."""
+    actor = of_request(request)
+    wanted = renewals.wanted(found, act, form.cleaned_data) if form.is_valid() else None
+    if wanted is not None:
+        if renewals.asked_before(request, found.card_no):
+            return True
+        made = submit(
+            request, form, lambda _values: issuing.create_renewal(wanted, actor=actor), name=gettext_noop("new card asked for")
+        )
+        if made:
+            messages.success(request, renewals.asked(found))
+        return made
+
+    def perform(values: dict[str, Any]) -> Card:
+        api.operate(found.card_no, act, actor=actor, reason=values["reason"], key=values["key"], details=form.details())
+        return Card.objects.get(pk=found.card_no)
+
+    done = _("%(operation)s: done.") % {"operation": act.label}
+    return submit(request, form, perform, name=gettext_noop("card operation"), done=done)
+
+
 def _try(form: OperationForm, card_no: int, act: Operation, actor: Actor) -> dict[str, Any] | None:
     """Do it and take it back whole: what it would move. None where it is refused; the refusal then stands on the form."""
+    wanted = renewals.wanted(form.card, act, form.cleaned_data)
+
+    def perform() -> LifeEvent:
+        if wanted is not None:
+            issuing.create_renewal(wanted, actor=actor)
+        return api.operate(card_no, act, actor=actor, reason=form.cleaned_data["reason"], details=form.details())
+
     try:
-        event = rehearse(
-            lambda: api.operate(card_no, act, actor=actor, reason=form.cleaned_data["reason"], details=form.details())
-        )
+        event = rehearse(perform)
     except OneCardError as refusal:
         form.add_error(None, error_text(refusal))
         return None
@@ -329,8 +363,10 @@ def _try(form: OperationForm, card_no: int, act: Operation, actor: Actor) -> dic
         "gets": formats.yuan(-event.cash_fen) if event.cash_fen < 0 else "",
         "lines": [(_kind(line[0]), formats.yuan(line[3])) for line in event.money],
         "chip": formats.yuan(event.data["chip_fen"]) if event.data.get("chip_fen") else "",
+        "chip_note": labels.own_language(note) if (note := api.chip_note(event)) else "",
         "deposit_moved": formats.yuan(event.data["deposit_moved_fen"]) if event.data.get("deposit_moved_fen") else "",
         "new_card": event.other_card is not None,
+        "station": renewals.where(form.card) if wanted is not None else "",
     }
 
 
