@@ -65,11 +65,12 @@ END $$;
 
 -- The most an account of this holder may hold by law today; NULL is no cap. Nobody is anonymous too.
 CREATE OR REPLACE FUNCTION ledger.legal_cap_of(p_holder bigint) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT nullif(CASE WHEN p_holder IS NULL OR EXISTS (SELECT FROM ledger.anonymous_holder WHERE holder_id = p_holder)
-                       THEN anonymous_fen ELSE registered_fen END, 0)
-      FROM ledger.legal_cap WHERE valid_from <= (now() AT TIME ZONE 'Asia/Shanghai')::date ORDER BY valid_from DESC LIMIT 1
-$$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT nullif(CASE WHEN p_holder IS NULL OR EXISTS (SELECT FROM ledger.anonymous_holder WHERE holder_id = p_holder)
+                               THEN anonymous_fen ELSE registered_fen END, 0)
+              FROM ledger.legal_cap WHERE valid_from <= (now() AT TIME ZONE 'Asia/Shanghai')::date ORDER BY valid_from DESC LIMIT 1);
+END $$;
 
 -- Raises unless a leg is one a desk may post for this account. A purse and its cash: the public one's is the operator's funding book
 -- (5), a private one's the unit's (9). Fees (4), debts (6) and deposits (12) are the operator's.
