@@ -35,6 +35,7 @@ _OPERATE = {
 }
 _PROVE = {
     "bench": Entry("性能测量，以 pgbench 为基准", "measure, against pgbench on the same server", "onecard.cli.bench:main"),
+    "driver": Entry("驱动：列表、厂商自测、总线测量", "drivers: list, conformance kit, bus figures", "onecard.cli.driver:app"),
     "fuzz": Entry("用随机报文冲击解码器", "throw hostile bytes at the decoders", "onecard.cli.fuzz:app"),
     "test": Entry("运行全部检查与测试（./onecard test）", "run every check and test (./onecard test)", "onecard.cli.test:main"),
     "version": Entry("版本", "the versions of this program and of its parts", "onecard.cli.version:version"),

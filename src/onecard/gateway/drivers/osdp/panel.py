@@ -80,7 +80,7 @@ class Panel:
         self._addresses = list(keys)
         self._keys = dict(keys)
         self._on_event = on_event
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Callable[[ControlPanel], None]] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -178,7 +178,7 @@ class Panel:
         if polling.polls:
             gap = now - polling.last
             polling.worst_s = max(polling.worst_s, gap)
-            polling.late += gap > self._deadline_s
+            polling.late += gap > self.deadline_s
             polling.gaps.append(gap)
             if len(polling.gaps) > 1000:
                 del polling.gaps[:500]

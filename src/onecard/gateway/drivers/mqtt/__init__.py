@@ -1,0 +1,1 @@
+"""Wireless terminals behind an MQTT 5 broker (aiomqtt)."""
