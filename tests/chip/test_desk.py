@@ -5,11 +5,12 @@ from django.db import IntegrityError, transaction
 
 from onecard.kernel.codes import Result
 from onecard.kernel.errors import Forbidden, InvalidInput, NotFound, RuleViolated
+from onecard.ledger.accounts import BookKind, book_id
 from onecard.services.actors import Actor
 from onecard.services.chip import api
 from onecard.services.chip.choices import Outcome, Subject
-from onecard.services.chip.models import CounterHole, Decision, HeldRecord, Purchase
-from tests.chip.kit import INDEPENDENT, UNIFIED, Kit
+from onecard.services.chip.models import CounterHole, Decision, HeldRecord, LoadDoubt, Purchase
+from tests.chip.kit import INDEPENDENT, UNIFIED, Chip, Kit
 
 ANNE, BILL = Actor("anne", frozenset({"*"})), Actor("bill", frozenset({"*"}))
 
@@ -162,3 +163,69 @@ def test_parameters_are_kept_in_range(kit: Kit) -> None:
         api.set_limits(actor=ANNE, no_such_figure=1)
     with pytest.raises(Forbidden):
         api.set_limits(actor=Actor("x"), max_counter_jump=5)
+
+
+def below_zero(kit: Kit) -> Chip:
+    """A chip that was paid out before its last purchase came in."""
+    chip = kit.chip(1_000, balance=500)
+    late = chip.buy(300)
+    kit.execute("SELECT ledger.unload_chip(-3, %s, %s, NULL, now(), current_date)", chip.card_no, chip.card_no)
+    assert kit.codes(late) == [0]
+    assert (kit.shadow(chip), kit.purse(chip)) == (-300, 1_000)
+    return chip
+
+
+def book(kit: Kit, kind: BookKind) -> int:
+    return int(
+        kit.execute(
+            "SELECT coalesce(sum(CASE WHEN credit = %s THEN amount_fen ELSE -amount_fen END), 0) FROM ledger.transfer"
+            " WHERE %s IN (debit, credit)",
+            *[book_id(kind, UNIFIED)] * 2,
+        )[0][0]
+    )
+
+
+def test_two_people_write_off_what_a_chip_lacks_as_the_operators_loss(kit: Kit) -> None:
+    chip = below_zero(kit)
+    lost, funding = book(kit, BookKind.CHIP_LOSS), book(kit, BookKind.FUNDING)
+    (row,) = [row for row in api.below_zero(actor=ANNE) if row.card_no == chip.card_no]
+    assert (row.missing_fen, row.operator_id, row.proposed) == (300, UNIFIED, None)
+    assert api.outcomes_for(Subject.CHIP, chip.card_no) == (Outcome.WRITE_OFF,)
+    proposed = api.propose(Subject.CHIP, chip.card_no, Outcome.WRITE_OFF, actor=ANNE, reason="卡已退")
+    assert proposed.amount_fen == 300
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Decision.objects.filter(pk=proposed.pk).update(amount_fen=1)
+    with pytest.raises(Forbidden):
+        api.approve(proposed.pk, actor=ANNE)
+    api.approve(proposed.pk, actor=BILL)
+    assert (kit.shadow(chip), kit.purse(chip)) == (0, 1_000)
+    assert (book(kit, BookKind.CHIP_LOSS) - lost, book(kit, BookKind.FUNDING) - funding) == (-300, 0)
+    assert (api.outcomes_for(Subject.CHIP, chip.card_no), api.counters_complete(chip.card_no)) == ((), [])
+    with pytest.raises(RuleViolated):
+        decide(Outcome.WRITE_OFF, chip.card_no, Subject.CHIP)
+
+
+def test_a_write_off_is_of_the_sum_that_was_proposed_and_of_no_chip_in_doubt(kit: Kit) -> None:
+    chip = below_zero(kit)
+    proposed = api.propose(Subject.CHIP, chip.card_no, Outcome.WRITE_OFF, actor=ANNE, reason="卡已退")
+    kit.take(chip.buy(50))
+    with pytest.raises(RuleViolated):
+        api.approve(proposed.pk, actor=BILL)
+    api.reject(proposed.pk, actor=ANNE)
+    kit.load(chip.initialize_load(1))
+    with pytest.raises(RuleViolated, match="in doubt"):
+        decide(Outcome.WRITE_OFF, chip.card_no, Subject.CHIP)
+    decide(Outcome.NOT_WRITTEN, LoadDoubt.objects.get(settled_at__isnull=True).pk, Subject.DOUBT)
+    decide(Outcome.WRITE_OFF, chip.card_no, Subject.CHIP)
+    assert kit.shadow(chip) == 0
+
+
+def test_a_chip_at_zero_or_above_is_not_written_off(kit: Kit) -> None:
+    chip = kit.chip(balance=1_000)
+    kit.take(chip.buy(1))
+    with pytest.raises(RuleViolated):
+        decide(Outcome.WRITE_OFF, chip.card_no, Subject.CHIP)
+    with pytest.raises(NotFound):
+        api.outcomes_for(Subject.CHIP, 1)
+    clerk = Actor("clerk", frozenset({"chip.view"}), frozenset({INDEPENDENT}))
+    assert [row for row in api.below_zero(actor=clerk) if row.operator_id != INDEPENDENT] == []

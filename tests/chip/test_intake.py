@@ -274,3 +274,22 @@ def test_ages_are_counted_from_when_a_hole_opened(kit: Kit) -> None:
     assert (row.hole.first, row.hole.number) == (0, chip.card_no)
     assert row.age > timedelta(hours=99)
     assert api.raise_alarms() == {"holes": 1}
+
+
+@pytest.mark.parametrize("gray", [True, False])
+def test_key_versions_and_times_of_no_form_are_no_records(kit: Kit, gray: bool) -> None:
+    chip = kit.chip(balance=1_000)
+    plain = chip.buy(1, gray=gray)
+    for change in (
+        {"algorithm": 70_000}, {"key_version": 2**31 + 5}, {"occurred_at_us": 4 * 10**17}, {"occurred_at_us": 10**18},
+        {"occurred_at_us": -1},
+    ):  # fmt: skip
+        assert kit.codes(replace(plain, **change), plain)[0] == Result.FORMAT
+    assert kit.codes(plain) == [Result.GRAY if gray else 0]
+
+
+def test_a_gray_record_of_no_algorithm_stops_nobody(kit: Kit) -> None:
+    chip = kit.chip(balance=1_000)
+    assert kit.codes(chip.buy(200, gray=True, algorithm=7), chip.buy(200, gray=True, key_version=300)) == [Result.KEY_VERSION] * 2
+    assert kit.codes(chip.buy(50)) == [0]
+    assert kit.shadow(chip) == 950, "no rule posts them"

@@ -363,3 +363,8 @@ def test_a_confirm_whose_key_version_was_retired_is_left_to_people(kit: Kit, out
         assert (kit.load(confirm).code, doubts(chip)) == (Result.TAC_WRONG, []), "nothing is proved, nothing is blocked"
         assert (kit.load(chip.initialize_load(1)).code, doubts(chip)) == (Result.LOAD_IN_DOUBT, ["given_back"]), "the chip tells"
     kit.vault.tac_ok = right  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("change", [{"key_version": 1 << 15}, {"algorithm": 70_000}, {"occurred_at_us": 10**18}])
+def test_a_load_whose_key_or_time_has_no_form_is_no_load(kit: Kit, change: dict[str, int]) -> None:
+    assert kit.load(replace(kit.chip().initialize_load(1), **change)).code == Result.FORMAT

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from onecard.ledger import chip
+from onecard.ledger.accounts import BookKind, book_id
 from onecard.services.settlement import api
 from onecard.services.settlement.models import MerchantSettlement, SheetRow
 from tests.settlement.city import DAY, City, Holder
@@ -51,3 +52,17 @@ def test_chip_purchases_are_cleared_with_item_and_fee(city: City) -> None:
     assert (total.transaction_count, total.zero_count, total.purchase_count, total.purchase_fen) == (4, 1, 4, 1_800)
     platform = SheetRow.objects.get(run=run, level=5, business_date=None)
     assert (platform.gross_fen, platform.topup_fen) == (1_800, 0)
+
+
+@pytest.mark.parametrize("kind", [BookKind.FUNDING, BookKind.CHIP_LOSS])
+def test_a_load_that_the_operator_bears_is_no_top_up(city: City, kind: BookKind) -> None:
+    holder, payer = city.holder("A", public=10_000), book_id(kind, city.operators["A"].pk)
+    loaded = chip.load_chip(
+        city.ledger, (-5, 1), holder.card_no, amount_fen=5_000, occurred_at=AT, business_date=DAY, payer=payer
+    )
+    assert loaded.code == 0
+    chip_purchase(city, holder, 1_000, seq=5)
+    run = api.run_settlement(api.day_cut().pk)
+    assert (run.state, run.failure) == ("balanced", "")
+    rows = SheetRow.objects.filter(run=run, level__in=(4, 5), business_date=None)
+    assert {(row.topup_count, row.topup_fen) for row in rows} == {(0, 0)}

@@ -29,6 +29,7 @@ class BookKind(IntEnum):
     NETTING = 11
     DEPOSIT = 12
     CHIP_TRANSIT = 13
+    CHIP_LOSS = 14
 
 
 def book_id(kind: int, ref: int) -> int:

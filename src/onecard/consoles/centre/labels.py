@@ -24,6 +24,7 @@ BOOK_KINDS: dict[int, Label] = {
     BookKind.NETTING: _("Operator netting"),
     BookKind.DEPOSIT: _("Card deposits"),
     BookKind.CHIP_TRANSIT: _("Chip loads under way"),
+    BookKind.CHIP_LOSS: _("Losses on chips"),
 }
 ACCOUNT_STATES: dict[int, Label] = {
     AccountStatus.ACTIVE: _("Active"),

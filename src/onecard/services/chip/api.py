@@ -1,5 +1,6 @@
 """What others may do with chips coming home (P5): look, decide by two people, take records and loads in."""
 
+from onecard.services.chip.belowzero import BelowZero, below_zero
 from onecard.services.chip.counts import Standing, counters_complete, standing
 from onecard.services.chip.decisions import approve, open_decisions, outcomes_for, propose, reject
 from onecard.services.chip.intake import Taken, take_in
@@ -24,6 +25,7 @@ from onecard.services.chip.tasks import raise_alarms, resolve_gray
 
 __all__ = [
     "PERMISSIONS",
+    "BelowZero",
     "ChipRecord",
     "DoubtRow",
     "HoleRow",
@@ -35,6 +37,7 @@ __all__ = [
     "Standing",
     "Taken",
     "approve",
+    "below_zero",
     "counters_complete",
     "gray_records",
     "holes",

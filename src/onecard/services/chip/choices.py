@@ -75,10 +75,14 @@ class Subject(models.TextChoices):
     RECORD = "record", _("待处理记录")
     DOUBT = "doubt", _("存疑圈存")
     HOLE = "hole", _("断号")
+    CHIP = "chip", _("芯片账面为负")
 
 
 class Outcome(models.TextChoices):
-    """What they decide: RELEASE or REFUSE a record, WRITTEN … WAIVE on a doubt, CLOSE a hole or a doubt as it is."""
+    """What they decide.
+
+    RELEASE or REFUSE a record, WRITTEN … WAIVE on a doubt, CLOSE a hole or a doubt as it is, WRITE_OFF a chip below zero.
+    """
 
     RELEASE = "release", _("放行入账")
     REFUSE = "refuse", _("拒绝")
@@ -87,3 +91,4 @@ class Outcome(models.TextChoices):
     CHARGE = "charge", _("再次向持卡人扣款")
     WAIVE = "waive", _("由运营单位承担")
     CLOSE = "close", _("关闭")
+    WRITE_OFF = "write_off", _("核销，由运营单位承担")

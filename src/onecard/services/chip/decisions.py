@@ -1,4 +1,4 @@
-"""The desk: what one person proposes and another approves, for kept records, doubts and holes.
+"""The desk: what one person proposes and another approves, for kept records, doubts, holes and chips below zero.
 
 The database refuses the same person for both.
 """
@@ -16,7 +16,7 @@ from onecard.ledger import chip as ledger
 from onecard.ledger.accounts import BookKind, book_id
 from onecard.ledger.codes import SystemTerminal
 from onecard.services.actors import Actor
-from onecard.services.chip import gray, settling
+from onecard.services.chip import belowzero, gray, settling
 from onecard.services.chip.choices import DoubtKind, HoleKind, LoadState, Outcome, RecordState, SettledBy, Subject
 from onecard.services.chip.errors import AlreadySettled, NotPostable, SamePerson, UnknownSubject, as_refusals
 from onecard.services.chip.models import CardState, CounterHole, Decision, HeldRecord, LoadDoubt
@@ -27,6 +27,7 @@ _CHARGES = 1 << 40
 _OUTCOMES: dict[str, tuple[Outcome, ...]] = {
     Subject.RECORD: (Outcome.RELEASE, Outcome.REFUSE),
     Subject.HOLE: (Outcome.CLOSE,),
+    Subject.CHIP: (Outcome.WRITE_OFF,),
     DoubtKind.TAKEN: (Outcome.WRITTEN, Outcome.NOT_WRITTEN),
     DoubtKind.TAC_WRONG: (Outcome.WRITTEN, Outcome.NOT_WRITTEN),
     DoubtKind.GIVEN_BACK: (Outcome.CHARGE, Outcome.WAIVE),
@@ -34,9 +35,12 @@ _OUTCOMES: dict[str, tuple[Outcome, ...]] = {
 }
 
 
+_Row = HeldRecord | LoadDoubt | CounterHole | CardState
+
+
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    row: HeldRecord | LoadDoubt | CounterHole
+    row: _Row
     operator_id: int
     is_open: bool
     outcomes: tuple[Outcome, ...]
@@ -49,7 +53,10 @@ def outcomes_for(subject: Subject | str, subject_id: int) -> tuple[Outcome, ...]
 
 
 def propose(subject: Subject | str, subject_id: int, outcome: Outcome | str, *, actor: Actor, reason: str) -> Decision:
-    """Proposes what is to become of a row. Raises NotFound, InvalidInput for an outcome that is none for it, AlreadySettled."""
+    """Proposes what is to become of a row; of a chip (its card number) to write off what it lacks now.
+
+    Raises NotFound, InvalidInput for an outcome that is none for it, AlreadySettled, ChipInDoubt.
+    """
     found = _find(Subject(subject), subject_id)
     actor.require("chip.decide", found.operator_id)
     if not reason.strip():
@@ -58,10 +65,14 @@ def propose(subject: Subject | str, subject_id: int, outcome: Outcome | str, *, 
         raise InvalidInput("不适用的决定", "not a decision for this")
     if not found.is_open:
         raise AlreadySettled
+    amount = None
+    if isinstance(found.row, CardState):
+        belowzero.require_no_doubt(found.row.card_no)
+        amount = belowzero.missing_fen(found.row.card_no)
     with as_refusals(), transaction.atomic():
         return Decision.objects.create(
             subject=subject, subject_id=subject_id, operator_id=found.operator_id, outcome=outcome, reason=reason.strip()[:200],
-            requested_by=actor.name,
+            requested_by=actor.name, amount_fen=amount,
         )  # fmt: skip
 
 
@@ -77,7 +88,7 @@ def reject(decision_id: int, *, actor: Actor) -> Decision:
 def approve(decision_id: int, *, actor: Actor, now: datetime | None = None) -> Decision:
     """Approves what another proposed, and does it, all or nothing.
 
-    Raises SamePerson, AlreadySettled, and NotPostable where the ledger cannot take the record.
+    Raises SamePerson, AlreadySettled, AmountChanged, ChipInDoubt, and NotPostable where the ledger cannot take the record.
     """
     now = now or datetime.now(UTC)
     with as_refusals(), transaction.atomic():
@@ -132,6 +143,10 @@ def _find(subject: Subject, subject_id: int) -> _Subject:
         doubt = LoadDoubt.objects.select_related("load").filter(pk=subject_id).first()
         if doubt is not None:
             return _Subject(doubt, doubt.operator_id, doubt.settled_at is None, _doubt_outcomes(doubt))
+    elif subject == Subject.CHIP:
+        chip = CardState.objects.filter(pk=subject_id).first()
+        if chip is not None:
+            return _Subject(chip, chip.operator_id, belowzero.missing_fen(subject_id) > 0, _OUTCOMES[Subject.CHIP])
     else:
         hole = CounterHole.objects.filter(pk=subject_id).first()
         if hole is not None:
@@ -147,11 +162,13 @@ def _doubt_outcomes(doubt: LoadDoubt) -> tuple[Outcome, ...]:
     return _OUTCOMES[doubt.kind]
 
 
-def _carry_out(decision: Decision, row: HeldRecord | LoadDoubt | CounterHole, now: datetime) -> None:
+def _carry_out(decision: Decision, row: _Row, now: datetime) -> None:
     if isinstance(row, HeldRecord):
         _settle_record(decision, row, now)
     elif isinstance(row, LoadDoubt):
         _settle_doubt(decision, row, now)
+    elif isinstance(row, CardState):
+        belowzero.write_off(decision, row, now=now)
     else:
         row.filled_at, row.how, row.decision = now, SettledBy.PEOPLE, decision
         row.save(update_fields=["filled_at", "how", "decision"])
@@ -186,7 +203,7 @@ def _settle_doubt(decision: Decision, doubt: LoadDoubt, now: datetime) -> None:
         _expect_online(load.card_no, load.online_counter)
     else:
         assert load is not None
-        payer = None if decision.outcome == Outcome.CHARGE else book_id(BookKind.FUNDING, doubt.operator_id)
+        payer = None if decision.outcome == Outcome.CHARGE else book_id(BookKind.CHIP_LOSS, doubt.operator_id)
         answer = ledger.load_chip(
             raw(), (SystemTerminal.CHIP, _CHARGES + load.pk), doubt.card_no, amount_fen=load.amount_fen, occurred_at=now,
             business_date=today, payer=payer,

@@ -2,6 +2,8 @@
 
 NotFound       UnknownSubject    no such record, doubt, hole or decision
 RuleViolated   AlreadySettled    it is settled, or a decision is open already
+               ChipInDoubt       a load of the chip is in doubt: that first
+               AmountChanged     what is missing is no longer what was proposed
                NotPostable       the ledger cannot take the record (unknown card, key used by another record)
 Forbidden      SamePerson        the second person has to be another one
 """
@@ -28,6 +30,20 @@ class AlreadySettled(RuleViolated):
 
     def __init__(self, zh: str = "已处理，或已有待审批的申请", en: str = "it is settled, or a decision about it is open") -> None:
         super().__init__(zh, en, rule="P5")
+
+
+class ChipInDoubt(RuleViolated):
+    """A load of the chip is in doubt: the money that is missing may be in it."""
+
+    def __init__(self) -> None:
+        super().__init__("有圈存存疑，请先处理", "a load is in doubt: settle that first", rule="P5")
+
+
+class AmountChanged(RuleViolated):
+    """Records came in since the write-off was proposed."""
+
+    def __init__(self) -> None:
+        super().__init__("账面已变动，请撤回后重新申请", "the account has moved since: take it back and propose again", rule="P5")
 
 
 class NotPostable(RuleViolated):

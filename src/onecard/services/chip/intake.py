@@ -50,10 +50,14 @@ def take_in(records: Sequence[ChipRecord], *, checks: Checks, now: datetime | No
     first: dict[tuple[int, int], int] = {}
     turns: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for place, record in enumerate(records):
+        if not record.has_form():
+            answers[place] = Taken(Result.FORMAT, 0, 0, 0)
+            continue
         # A key that stands twice in one call is taken in turns, so that the second one meets the first one's answer.
         turn = first[record.key] = first.get(record.key, -1) + 1
         turns[turn][card_lane(record.card_no)].append(place)
-    judged = judge(records, checks=checks, figures=figures, now=now)
+    formed = [place for place in range(len(records)) if place not in answers]
+    judged = dict(zip(formed, judge([records[place] for place in formed], checks=checks, figures=figures, now=now), strict=True))
     for turn in sorted(turns):
         for lane, places in sorted(turns[turn].items()):
             batch = [judged[place] for place in places]
@@ -62,7 +66,7 @@ def take_in(records: Sequence[ChipRecord], *, checks: Checks, now: datetime | No
                 answers[place] = Taken(one.code, one.balance_fen, one.transfer_id, one.conflict_field)
     # After the lanes, and for repeated records too: where this was cut off, sending them again makes it good.
     with transaction.atomic():
-        counters.note_sams((one for one in judged if one.code == Result.APPROVED), now=now)
+        counters.note_sams((one for one in judged.values() if one.code == Result.APPROVED), now=now)
     return [answers[place] for place in range(len(records))]
 
 

@@ -25,6 +25,7 @@ from onecard.services.chip.choices import DoubtKind, LoadState, SettledBy
 from onecard.services.chip.models import CardState, Load, LoadDoubt
 from onecard.services.chip.parameters import limits
 from onecard.services.chip.raw import hold_lane, raw
+from onecard.services.chip.records import has_form
 from onecard.services.chip.steps import LoadReply, LoadRequest, Step
 from onecard.services.chip.verify import CardFacts, Standing, find_cards
 
@@ -108,6 +109,7 @@ def _is_well_formed(request: LoadRequest) -> bool:
         and 0 <= request.sam_no < 1 << 48
         and request.terminal_seq > 0
         and 10**15 <= request.card_no < 10**16
+        and has_form(request.key_version, request.algorithm, request.occurred_at_us)
     )
 
 

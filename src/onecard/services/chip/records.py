@@ -11,6 +11,15 @@ from onecard.protocol.purse.proofs import Purchase, bcd_moment
 _CONTENT = struct.Struct(">qqqqqIIQIIIII?")
 
 
+_SMALL = 0x7FFF
+_YEAR_9999_US = 253_370_764_800_000_000
+
+
+def has_form(key_version: int, algorithm: int, occurred_at_us: int) -> bool:
+    """Whether a chip's numbers are of a size that the tables hold, and its moment one that a calendar knows."""
+    return 0 <= key_version <= _SMALL and 0 <= algorithm <= _SMALL and 0 <= occurred_at_us < _YEAR_9999_US
+
+
 @dataclass(frozen=True, slots=True)
 class ChipRecord:
     """One CHIP_PURCHASE. The wire's fields first, then the directory's.
@@ -37,6 +46,10 @@ class ChipRecord:
     purse_order: int
     business_date: int
     precheck: int
+
+    def has_form(self) -> bool:
+        """Whether key version, algorithm and time can be written down. What merely is not in force is a reason to keep it."""
+        return has_form(self.key_version, self.algorithm, self.occurred_at_us)
 
     @property
     def key(self) -> tuple[int, int]:

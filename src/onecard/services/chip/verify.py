@@ -157,11 +157,9 @@ def _check_tacs(judged: Sequence[Judged], tacs: TacVault) -> None:
     """Asks the vault once for all records that have a proof and a card."""
     asked = []
     for one in judged:
-        if one.card is None or one.record.gray:
-            continue
         if one.record.algorithm not in _ALGORITHMS or not 1 <= one.record.key_version <= 255:
             one.reasons.add(Reason.KEY_VERSION)
-        else:
+        elif one.card is not None and not one.record.gray:
             asked.append((one, one.record, one.card))
     if not asked:
         return

@@ -14,6 +14,8 @@ class Decision(models.Model):
     subject_id = models.BigIntegerField(_("编号"))
     operator_id = models.IntegerField(_("运营单位"), default=0)
     outcome = models.CharField(_("决定"), max_length=12, choices=Outcome.choices)
+    # What people see and agree on; of a write-off only.
+    amount_fen = models.BigIntegerField(_("金额（分）"), null=True)
     reason = models.CharField(_("事由"), max_length=200)
     requested_by = models.CharField(_("申请人"), max_length=150)
     requested_at = models.DateTimeField(_("申请时间"), auto_now_add=True)
@@ -30,6 +32,10 @@ class Decision(models.Model):
             ),
             models.CheckConstraint(condition=Q(subject__in=Subject.values), name="chip_decision_subject"),
             models.CheckConstraint(condition=Q(outcome__in=Outcome.values), name="chip_decision_outcome"),
+            models.CheckConstraint(
+                condition=(Q(amount_fen__isnull=True) & ~Q(outcome="write_off")) | Q(outcome="write_off", amount_fen__gt=0),
+                name="chip_decision_amount",
+            ),
             models.CheckConstraint(condition=~Q(reason="") & ~Q(requested_by=""), name="chip_decision_reason"),
             models.CheckConstraint(
                 condition=Q(approved__isnull=True, decided_at__isnull=True, decided_by="")

@@ -76,7 +76,8 @@ UPDATE settlement_sheetrow s
 WITH f AS MATERIALIZED (
   SELECT CASE WHEN grouping(issuer_operator) = 0 THEN 4 ELSE 5 END AS level, issuer_operator,
        coalesce(sum(transaction_count) FILTER (WHERE kind = 3), 0) AS topups,
-       coalesce(sum(CASE WHEN debit_kind IN (5, 9) THEN amount_fen WHEN credit_kind IN (5, 9) THEN -amount_fen END), 0) AS topup,
+       coalesce(sum(CASE WHEN debit_kind IN (5, 9) THEN amount_fen WHEN credit_kind IN (5, 9) THEN -amount_fen END)
+                FILTER (WHERE kind NOT IN (14, 15)), 0) AS topup, -- an operator that bears a load (14) has topped up nobody
        coalesce(sum(amount_fen) FILTER (WHERE debit_kind = 6), 0) AS debt_made,
        coalesce(sum(amount_fen) FILTER (WHERE credit_kind = 6), 0) AS debt_repaid
   FROM settlement_clearingline
