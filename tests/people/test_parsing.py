@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +127,68 @@ def test_bombs_are_refused_before_anything_is_unpacked(tmp_path: Path, monkeypat
         archive.writestr("word/document.xml", "x")
     with pytest.raises(InvalidInput, match="not a workbook"):
         table(path)
+
+
+DTD = b'<!DOCTYPE x [<!ENTITY a "a">]>'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<!--" + b"x" * 20_000 + b"-->" + DTD + b"<x/>",
+        b"\xff\xfe" + (DTD.decode() + "<x/>").encode("utf-16-le"),
+        b"<?xml version='1.0'?>\n<?a b?>" + b" " * 5_000 + b"<!DOCTYPE x SYSTEM 'file:///etc/passwd'><x/>",
+    ],
+)
+@pytest.mark.parametrize("name", ["xl/sheet1.xml", "xl/sheet1.bin"])
+def test_a_dtd_hides_neither_behind_a_comment_nor_an_encoding_nor_a_name(tmp_path: Path, content: bytes, name: str) -> None:
+    with pytest.raises(InvalidInput, match="declares a DTD"):
+        table(_archive(tmp_path / "dtd.xlsx", **{name: content}))
+
+
+def test_what_stands_before_a_root_is_read_no_further_than_its_bound(tmp_path: Path) -> None:
+    endless = b"<!--" + os.urandom(400_000).hex().encode() + b"-->" + DTD + b"<x/>"
+    with pytest.raises(InvalidInput, match="begins like no part"):
+        table(_archive(tmp_path / "long.xlsx", **{"xl/sheet1.xml": endless}))
+
+
+def test_a_row_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    for content, why in (
+        (b"," * 20_000_000, "more than 64 KB"),
+        (b'name\n"' + b"x\n" * 5_000_000, "more than 64 KB"),
+        (b"name\n" + b"," * 100, "more than 100 columns"),
+    ):
+        path.write_bytes(content)
+        for first in (True, False):
+            tracemalloc.start()
+            with pytest.raises(InvalidInput, match=why), open_source(path, first=first) as source:
+                list(source.rows)
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < 8_000_000, why
+    path.write_bytes(b"name\n" + b"x\n" * 100_000)
+    assert len(table(path)[1]) == 100_000, "the bound is a row's, not a file's"
+
+
+def test_the_first_rows_are_read_without_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_bytes("姓名\n".encode("gb18030") + "张三\n".encode("gb18030") * 200_000 + b"\0")
+    with open_source(path, first=True) as source:
+        assert (source.headers, next(source.rows)) == (["姓名"], (2, ["张三"]))
+        assert 190_000 < source.about < 210_000
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in range(60_000):
+        sheet.append(["姓名" if row == 0 else f"{row:0100}"])
+    path = tmp_path / "long.xlsx"
+    book.save(path)
+    tracemalloc.start()
+    with open_source(path, first=True) as source:
+        assert (source.headers, next(source.rows)) == (["姓名"], (2, (f"{1:0100}",)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16_000_000, "of ten megabytes of strings"
 
 
 def test_columns_are_found_by_their_usual_headers_or_by_a_mapping() -> None:

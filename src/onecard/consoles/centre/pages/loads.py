@@ -147,7 +147,7 @@ def columns(request: HttpRequest, word: str) -> HttpResponse:
     """The second step: which column is which, seen on the first rows; then the load begins."""
     try:
         path, name = uploads.kept(request, word)
-        with open_source(path) as source:
+        with open_source(path, first=True) as source:  # a page waits for it; the load reads the whole
             headers = [str(header) for header in source.headers]
             preview = [
                 [str("" if cell is None else cell) for cell in row]

@@ -3,6 +3,8 @@
 import zipfile
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
+from xml.parsers import expat
 
 from onecard.kernel.errors import InvalidInput
 
@@ -13,6 +15,11 @@ _MAX_STRINGS = 256 * 1024 * 1024  # the only part a reader has to hold in memory
 _MAX_MEMBERS = 1_000
 _MAX_RATIO = 200
 _RATIO_FROM = 1024 * 1024
+_LONG = ("xl/worksheets/", "xl/sharedstrings.xml")
+_MAX_PART = 32 * 1024 * 1024
+"""Of any part but sheets and strings: styles and the like are read as a whole."""
+_MAX_PROLOG = 256 * 1024
+_PIECE = 4096
 _OLD_OFFICE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
@@ -64,7 +71,38 @@ def _inspect_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         raise InvalidInput("工作簿压缩比异常", "the workbook is packed like a zip bomb")
     if member.filename.endswith("sharedStrings.xml") and member.file_size > _MAX_STRINGS:
         raise InvalidInput("工作簿展开后过大", "the workbook is too large when unpacked")
-    if member.filename.endswith((".xml", ".rels")):
-        with archive.open(member) as stream:
-            if b"<!DOCTYPE" in stream.read(4096).replace(b"\0", b"").upper():
-                raise InvalidInput("工作簿中有 DTD 声明", "the workbook declares a DTD")
+    if member.file_size > _MAX_PART and not member.filename.lower().startswith(_LONG):
+        raise InvalidInput("工作簿展开后过大", "the workbook is too large when unpacked")
+    with archive.open(member) as stream:
+        _inspect_prolog(stream, member.filename)
+
+
+def _inspect_prolog(stream: IO[bytes], name: str) -> None:
+    """What stands before the root element, read by the very parser that will read the part: a DTD can hide from any search.
+
+    A part's name is not believed, since the workbook says of itself which part is what; one that is no XML at all is left alone.
+    """
+    parser = expat.ParserCreate()
+    seen_root = False
+
+    def root(_name: str, _attributes: object) -> None:
+        nonlocal seen_root
+        seen_root = True
+
+    def declared(*_declaration: object) -> None:
+        raise InvalidInput("工作簿中有 DTD 声明", "the workbook declares a DTD")
+
+    parser.StartElementHandler = root
+    parser.StartDoctypeDeclHandler = declared
+    parser.EntityDeclHandler = declared
+    left = _MAX_PROLOG
+    try:
+        while not seen_root and left > 0 and (piece := stream.read(_PIECE)):
+            left -= len(piece)
+            parser.Parse(piece, False)
+    except (expat.ExpatError, ValueError, LookupError):  # the last two: an encoding that expat does not know
+        if not seen_root and name.endswith((".xml", ".rels")):
+            raise InvalidInput(f"工作簿损坏：{name}", f"the workbook is damaged: {name}") from None
+        return
+    if not seen_root and left <= 0:
+        raise InvalidInput(f"工作簿的 {name} 开头异常", f"the workbook's {name} begins like no part of a workbook")

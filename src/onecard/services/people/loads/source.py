@@ -16,6 +16,11 @@ from onecard.services.people.loads.safety import MAX_ROWS, FileKind, inspect_fil
 Cell = object
 _CHUNK = 1024 * 1024
 _DELIMITERS = ",\t;|"
+MAX_LINE = 64 * 1024
+"""Characters of a row, line breaks inside quotes included: what a row may take of memory before it is looked at."""
+_FIRST_BYTES = 256 * 1024
+_FIRST_PART = 4 * 1024 * 1024
+"""What a preview reads of a text file, and of each part of a workbook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +33,41 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path, *, sheet: str = "") -> Iterator[Source]:
-    """The table in a file. Raises InvalidInput for what cannot be one, also while its rows are read."""
+def open_source(path: Path, *, sheet: str = "", first: bool = False) -> Iterator[Source]:
+    """The table in a file. Raises InvalidInput for what cannot be one, also while its rows are read.
+
+    With `first` only a bounded piece of the file is read, enough for its header and some rows; `about` is then an estimate.
+    """
     if inspect_file(path) is FileKind.XLSX:
-        with _open_xlsx(path, sheet) as source:
+        with _open_xlsx(path, sheet, first=first) as source:
             yield source
     else:
-        encoding, lines = detect_encoding(path)
+        encoding, lines = _first_encoding(path) if first else detect_encoding(path)
         with path.open(encoding=encoding, newline="") as stream:
             yield _csv_source(stream, lines)
+
+
+def _first_encoding(path: Path) -> tuple[str, int]:
+    """The encoding of a text file's first piece, and about how many lines the whole has."""
+    with path.open("rb") as stream:
+        piece = stream.read(_FIRST_BYTES)
+    if b"\0" in piece:
+        raise _nul()
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            codecs.getincrementaldecoder(encoding)("strict").decode(piece)  # not final: the piece may end inside a character
+        except UnicodeDecodeError:
+            continue
+        return encoding, piece.count(b"\n") * path.stat().st_size // len(piece)
+    raise _no_text()
+
+
+def _nul() -> InvalidInput:
+    return InvalidInput("文件中有 NUL 字节，不是文本", "the file has NUL bytes: it is no text")
+
+
+def _no_text() -> InvalidInput:
+    return InvalidInput("文件既不是 UTF-8 也不是 GB18030 文本", "the file is text neither in UTF-8 nor in GB18030")
 
 
 def detect_encoding(path: Path) -> tuple[str, int]:
@@ -48,7 +79,7 @@ def detect_encoding(path: Path) -> tuple[str, int]:
         lines = _decode_all(path, encoding)
         if lines is not None:
             return encoding, lines
-    raise InvalidInput("文件既不是 UTF-8 也不是 GB18030 文本", "the file is text neither in UTF-8 nor in GB18030")
+    raise _no_text()
 
 
 def _decode_all(path: Path, encoding: str) -> int | None:
@@ -58,7 +89,7 @@ def _decode_all(path: Path, encoding: str) -> int | None:
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 if b"\0" in chunk:
-                    raise InvalidInput("文件中有 NUL 字节，不是文本", "the file has NUL bytes: it is no text")
+                    raise _nul()
                 decoder.decode(chunk)
                 lines += chunk.count(b"\n")
         decoder.decode(b"", final=True)
@@ -80,19 +111,47 @@ def detect_delimiter(header: str) -> str:
 
 
 def _csv_source(stream: io.TextIOBase, lines: int) -> Source:
-    header = stream.readline(64 * 1024)
+    header = stream.readline(MAX_LINE)
     stream.seek(0)
-    reader = csv.reader(stream, delimiter=detect_delimiter(header), strict=True)
-    numbered = _numbered(_csv_rows(reader))
+    numbered = _numbered(_csv_rows(stream, detect_delimiter(header)))
     _, headers = next(numbered, (0, ()))
     return Source([str(cell) for cell in headers], max(lines - 1, 0), numbered)
 
 
-def _csv_rows(reader: "Iterator[list[str]]") -> Iterator[Sequence[Cell]]:
-    number = 0
+class _Lines:
+    """The lines of a text for the CSV reader, as long as those of one row together stay within `MAX_LINE`."""
+
+    def __init__(self, stream: io.TextIOBase) -> None:
+        self._stream = stream
+        self._left = MAX_LINE
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(self._left + 1)
+        if not line:
+            raise StopIteration
+        self._left -= len(line)
+        if self._left < 0:
+            raise InvalidInput(
+                f"一行超过 {MAX_LINE // 1024} KB（引号未闭合？）", f"a row has more than {MAX_LINE // 1024} KB (an open quote?)"
+            )
+        return line
+
+    def row_ended(self) -> None:
+        """The next row has its own room."""
+        self._left = MAX_LINE
+
+
+def _csv_rows(stream: io.TextIOBase, delimiter: str) -> Iterator[Sequence[Cell]]:
+    number, lines = 0, _Lines(stream)
     try:
-        for row in reader:
+        for row in csv.reader(lines, delimiter=delimiter, strict=True):
             number += 1
+            lines.row_ended()
+            if len(row) > MAX_COLUMNS:
+                raise InvalidInput(f"第 {number} 行超过 {MAX_COLUMNS} 列", f"row {number} has more than {MAX_COLUMNS} columns")
             yield row
     except csv.Error as error:
         raise InvalidInput(
@@ -110,14 +169,14 @@ def _numbered(rows: Iterator[Sequence[Cell]]) -> Iterator[tuple[int, Sequence[Ce
 
 
 @contextmanager
-def _open_xlsx(path: Path, sheet: str) -> Iterator[Source]:
-    import openpyxl
+def _open_xlsx(path: Path, sheet: str, *, first: bool) -> Iterator[Source]:
     from openpyxl.utils.exceptions import InvalidFileException
+
+    from onecard.services.people.loads import workbook
 
     stream = path.open("rb")  # a path would be judged by its name
     try:
-        # Never the values alone: a formula has to be seen, not what somebody's Excel left beside it.
-        book = openpyxl.load_workbook(stream, read_only=True, data_only=False, keep_links=False)
+        book = workbook.load(stream, most=_FIRST_PART if first else None)
     except (InvalidFileException, KeyError, ValueError, SyntaxError, OSError) as error:
         stream.close()
         raise InvalidInput(f"工作簿无法读取：{error}", f"the workbook cannot be read: {error}") from None
@@ -128,12 +187,12 @@ def _open_xlsx(path: Path, sheet: str) -> Iterator[Source]:
         page = book[sheet] if sheet else book.worksheets[0]
         about = max(min(page.max_row or 1, MAX_ROWS) - 1, 0)
         page.reset_dimensions()  # what the workbook says of its size need not be so
-        first, headers = next(_numbered(_xlsx_rows(page, MAX_COLUMNS)), (0, ()))
+        top, headers = next(_numbered(_xlsx_rows(page, MAX_COLUMNS)), (0, ()))
         texts = ["" if cell is None else str(cell) for cell in headers]
         while texts and not texts[-1]:
             texts.pop()
         rows = _numbered(_xlsx_rows(page, max(len(texts), 1)))
-        yield Source(texts, about, ((number, row) for number, row in rows if number > first))
+        yield Source(texts, about, ((number, row) for number, row in rows if number > top))
     finally:
         book.close()
         stream.close()
