@@ -179,6 +179,9 @@ class EmbeddedServer:
             "unix_socket_directories": str(self.socket_dir),
             "unix_socket_permissions": "0700",
             "log_directory": str(self._log_folder),
+            # A refused row is somebody's: neither the statement nor the row's values (DETAIL) are written down.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
         }
         callers = sorted({user.name, server_user_name_of_caller()})
         files = {

@@ -4,11 +4,13 @@ RuleViolated    a limit or rule of the mission (O1, O2, O3, P1, P2)
 InvalidInput    a duplicate code, an unknown id, a value outside its range
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+import psycopg.errors
 from django.db import DataError, IntegrityError, transaction
 
 from onecard.kernel.errors import InvalidInput, OneCardError, RuleViolated
@@ -97,6 +99,24 @@ def refusals(more: Mapping[str, Refusal] | None = None) -> Iterator[None]:
         name = constraint_of(error)
         refusal = (more or {}).get(name) or REFUSALS.get(name)
         if refusal is None:
-            what = name or str(error).partition("\n")[0]
-            refusal = Refusal(None, f"数据不符合约束：{what}", f"the data breaks a constraint: {what}")
+            refusal = _in_general(error)
         raise refusal.build() from error
+
+
+_KEY = re.compile(r"Key \((\w+)\)=")
+
+
+def _in_general(error: Exception) -> Refusal:
+    """Words for what has none of its own, with the field where the database names one; never the database's own sentence,
+    which may hold what was typed."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    field, missing = "", isinstance(cause, psycopg.errors.ForeignKeyViolation)
+    if isinstance(cause, psycopg.Error):
+        found = _KEY.match(cause.diag.message_detail or "")
+        field = cause.diag.column_name or (found[1] if found else "")
+    zh, en = (f"（{field}）", f" ({field})") if field else ("", "")
+    if missing:
+        return Refusal(None, f"所指的对象不存在{zh}", f"what it refers to does not exist{en}")
+    if isinstance(cause, psycopg.errors.UniqueViolation):
+        return Refusal(None, f"已有相同的数据{zh}", f"there is one like it already{en}")
+    return Refusal(None, f"数据超出允许的范围或格式{zh}", f"a value is outside what is allowed{en}")
