@@ -57,10 +57,10 @@ def create(order: BatchOrder, *, actor: Actor) -> Batch:
     """A batch with its queue. Raises Forbidden, InvalidInput, NotFound (a unit, holder or account that is not the operator's)."""
     actor.require(permissions.PLAN, order.operator_id)
     require_unit(order.unit_id, order.operator_id)
+    _refuse_twice(order.recipients)
     recipients = resolve(order.recipients, order.operator_id) or [ANONYMOUS] * order.count
     if not 1 <= len(recipients) <= MAX_COUNT:
         raise InvalidInput(f"张数须在 1 至 {MAX_COUNT} 之间", f"a batch has 1 to {MAX_COUNT} cards")
-    _refuse_twice(recipients)
     with transaction.atomic():
         batch = Batch.objects.create(
             name=order.name,
