@@ -11,8 +11,11 @@ from onecard.services.cards import api as cards
 from onecard.services.cards.api import State
 from onecard.services.people import api as people
 from onecard.services.people.models import Department, Holder, LegalCap
+from tests.consoles import chipcity
 from tests.consoles.cardcity import FIRST, PLATFORM, CardCity, issue
 from tests.consoles.conftest import PASSWORD  # noqa: F401
+from tests.settlement.city import City
+from tests.support.postgres import TestDatabase
 
 VIEWER, FINANCE, DESK, ADMIN, KEYS = Role.VIEWER, Role.FINANCE, Role.CARD_DESK, Role.ADMINISTRATOR, Role.KEY_OFFICER
 ALL = {VIEWER, FINANCE, DESK, ADMIN, KEYS}
@@ -154,6 +157,25 @@ def test_money_is_shown_before_it_moves_and_moves_exactly_so(card_city: CardCity
     assert event.cash_fen == -12_000
     again = client.post(act, {"key": "web-return-key2", "confirmed": "1"})
     assert again.status_code == 404, "a returned card has no such button"
+
+
+def test_a_return_shows_what_of_a_chip_that_was_not_read_stays(
+    centre: TestDatabase, city: City, card_city: CardCity, signed_in: Callable[..., Client]
+) -> None:
+    chip = chipcity.trouble(centre, city)
+    act = f"/centre/cards/{chip.card_no}/do/return/"
+    client = signed_in(Role.CARD_DESK, english=True)
+    assert {"chip_counter", "chip_balance"} <= set(client.get(act).context["form"].fields)
+    for typed, told in (
+        ({}, "records are missing"),
+        ({"chip_counter": "9", "chip_balance": "1.00"}, "the chip counts 9"),
+    ):
+        page = client.post(act, {"key": "web-chip-return", "confirmed": "0", **typed})
+        assert page.context["trial"]["chip"] == "" and told in page.context["trial"]["chip_note"]
+        assert 'id="chip-note"' in page.content.decode()
+    half = client.post(act, {"key": "web-chip-return", "confirmed": "0", "chip_counter": "9"})
+    assert half.context["trial"] is None and "both" in half.content.decode()
+    assert "chip_counter" not in client.get(f"/centre/cards/{card_city.card_no}/do/return/").context["form"].fields
 
 
 def test_a_lost_card_is_replaced_with_its_blank_and_fee(card_city: CardCity, signed_in: Callable[..., Client]) -> None:

@@ -12,10 +12,11 @@ from onecard.consoles.centre.roles import Role
 from onecard.services.cards import api as cards
 from onecard.services.cards.models import StockDocument
 from onecard.services.people.models import Holder, LoadJob
-from tests.consoles import cardcity
+from tests.consoles import cardcity, chipcity
 from tests.consoles.cardcity import FIRST, PLATFORM, CardCity
 from tests.httpapi.conftest import BASE
 from tests.settlement.city import City
+from tests.support.postgres import TestDatabase
 
 
 @pytest.fixture
@@ -77,6 +78,19 @@ def test_a_card_is_tried_operated_once_and_undone(made: CardCity, program: Calla
     lines = client.get(f"{BASE}{path}/timeline").json()
     assert [line["title"]["en"] for line in lines if line["source"] == "life"] == ["issue", "return", "undo"]
     assert {"stock", "life", "money"} <= {line["source"] for line in lines}
+
+
+def test_a_chip_that_was_not_read_is_not_paid_and_half_a_reading_is_refused(
+    centre: TestDatabase, city: City, made: CardCity, program: Callable[..., Client]
+) -> None:
+    chip, client = chipcity.trouble(centre, city), program(Role.CARD_DESK)
+    path, back = f"/cards/{chip.card_no}/operations/trial", {"operation": "return"}
+    assert "records are missing" in post(client, path, back).json()["chip_note"]["en"]
+    read = post(client, path, back | {"chip_counter": 9, "chip_balance_fen": 100}).json()
+    assert "the chip counts 9" in read["chip_note"]["en"] and read["chip_note"]["zh"]
+    half = post(client, path, back | {"chip_counter": 9})
+    assert half.status_code == 422 and "both" in half.json()["en"]
+    assert post(client, f"/cards/{made.card_no}/operations/trial", back).json()["chip_note"] is None
 
 
 def test_another_operators_rows_are_not_there(made: CardCity, program: Callable[..., Client]) -> None:
