@@ -42,8 +42,11 @@ def check(
     signing = load_key(key)
     found = find_driver(driver)
     # Hostile input is logged line by line; here it is wanted in the report only.
-    logging.getLogger("onecard").setLevel(logging.CRITICAL)
-    report = run(found, project=project or Path.cwd(), transactions=transactions, seed=seed)
+    logging.disable(logging.CRITICAL)
+    try:
+        report = run(found, project=project or Path.cwd(), transactions=transactions, seed=seed)
+    finally:
+        logging.disable(logging.NOTSET)
     signed = sign(report, signing)
     typer.echo(f"驱动 Driver {report.driver} ({report.maker}, {report.source})")
     for step in report.steps:

@@ -139,6 +139,8 @@ class Kit:
         await self._platform.stop()
 
     async def _start_peer(self) -> Faults:
+        # Spoilt exchanges may have been whole records of other content: those were refused, and are done with.
+        self._platform.conflicts = 0
         self._peer = self._found.module("simulator").open_peer(self._seat)
         facts = await self._peer.start()
         if self._is_port:

@@ -94,7 +94,7 @@ class OsdpPeer:
         reader.commands.clear()
         with_buzzer = 2
         try:
-            async with asyncio.timeout(_PATIENCE_S / 5):
+            async with asyncio.timeout(_PATIENCE_S):
                 while not any(command["command"] == with_buzzer for command in reader.commands):
                     reader.heard.clear()
                     await reader.heard.wait()
