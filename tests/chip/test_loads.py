@@ -10,6 +10,7 @@ from django.db import IntegrityError, connections, transaction
 
 from onecard.kernel.codes import Result
 from onecard.kernel.errors import Forbidden, NotFound, RuleViolated, Unavailable
+from onecard.ledger.accounts import BookKind, book_id
 from onecard.services.actors import Actor
 from onecard.services.chip import api
 from onecard.services.chip.choices import Outcome, Subject
@@ -304,6 +305,10 @@ def test_a_late_confirm_of_what_the_counter_told_already_opens_nothing(kit: Kit)
     decide(the_doubt(chip), Outcome.WAIVE)
     assert (kit.load(confirm).code, doubts(chip)) == (0, [])
     assert (kit.purse(chip), kit.shadow(chip), chip.balance) == (1_000, 400, 400)
+    (paid,) = kit.execute(
+        "SELECT debit FROM ledger.transfer WHERE kind = 14 AND card_no = %s AND terminal_id = -5 AND credit < 10^12", chip.card_no
+    )
+    assert paid == (book_id(BookKind.CHIP_LOSS, chip.operator),), "the operator's loss, and none of its cash"
 
 
 def test_the_chip_proves_people_wrong_who_said_it_was_not_written(kit: Kit) -> None:
