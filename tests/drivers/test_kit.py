@@ -18,7 +18,7 @@ NATIVE = PROJECT / "src/onecard/gateway/drivers/native"
 
 
 async def run(driver: str, transactions: int = 60):
-    return await Kit(find_driver(driver), project=PROJECT, transactions=transactions).run()
+    return await Kit(find_driver(driver), project=PROJECT, transactions=transactions, settle_s=2.0).run()
 
 
 def outcomes(report) -> dict[str, Outcome]:
@@ -59,7 +59,7 @@ def broken_copy(folder: Path, file: str, old: str, new: str) -> str:
         ("session.py", "except NativeViolationError as", "except ZeroDivisionError as", "hostile", "NativeViolationError"),
         ("session.py", "feed(data)", "feed(data if len(data) > 1 else b'')", "slow", "byte by byte"),
         ("session.py", CLOSED, CLOSED.replace("self._closed = True", "raise OSError('gone')"), "disconnect", "gone"),
-        ("simulator.py", "await self._send()\n        return", "(await self._send())[1:]\n        return", "peer", "have a receipt"),
+        ("simulator.py", "+= await self._send()", "+= (await self._send())[1:]", "peer", "have a receipt"),
     ],
 )  # fmt: skip
 async def test_a_broken_driver_fails_for_the_right_reason(tmp_path, file, old, new, step, reason):

@@ -31,7 +31,6 @@ from onecard.protocol.proto import app_pb2 as app
 _LINE, _FIRST_TERMINAL, _TERMINALS, _CARD = 1, 9001, 4, 1000010000000017
 _INPUTS = 20_000
 _STEP_S = 300.0
-_SETTLE_S = 20.0
 _CUTS = 40
 """Places in an exchange where a port's wire is cut: every byte would take minutes at a bus's pace."""
 
@@ -42,12 +41,14 @@ Sum = tuple[int, int, int]
 class Kit:
     """One run; `run` gives the report. `project` is where a manifest's test files are found from."""
 
-    def __init__(self, found: Found, *, project: Path, transactions: int = 1000, seed: int = 1) -> None:
+    def __init__(self, found: Found, *, project: Path, transactions: int = 1000, seed: int = 1, settle_s: float = 20.0) -> None:
+        """`settle_s`: how long journals may take to deliver before a difference is one."""
         self._found = found
         self._project = project
         self._transactions = transactions
         manifest = found.manifest
         self._is_port = manifest.is_port
+        self._settle_s = settle_s
         made_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.report = Report(manifest.name, manifest.maker, found.source, manifest.grade.name.lower(), made_at, seed)
 
@@ -139,8 +140,6 @@ class Kit:
         await self._platform.stop()
 
     async def _start_peer(self) -> Faults:
-        # Spoilt exchanges may have been whole records of other content: those were refused, and are done with.
-        self._platform.conflicts = 0
         self._peer = self._found.module("simulator").open_peer(self._seat)
         facts = await self._peer.start()
         if self._is_port:
@@ -168,7 +167,7 @@ class Kit:
     async def _balanced(self, receipts: list[Receipt], before: Counter[Sum], *, at_most: int = 0) -> Faults:
         """Receipts and platform agree, at the latest when journals are delivered. `at_most`: sales without a receipt."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _SETTLE_S
+        deadline = loop.time() + self._settle_s
         while (faults := self._differences(receipts, before, at_most)) and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return faults
@@ -201,7 +200,12 @@ class Kit:
 
     async def _hostile(self) -> Faults:
         exchange = self._exchange(1)
-        return await hostile_line(self._driver, self._gateway, _LINE, exchange, seed=self.report.seed)
+        faults = await hostile_line(self._driver, self._gateway, _LINE, exchange, seed=self.report.seed)
+        # Spoilt exchanges may have been whole records of other content: those are refused, and then done with.
+        while self._gateway.uplink.waiting or self._gateway.uplink.calls:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        self._platform.conflicts = 0
+        return faults
 
     async def _disconnect(self) -> Faults:
         if self._is_port:
