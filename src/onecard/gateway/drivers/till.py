@@ -18,6 +18,7 @@ from onecard.protocol.native import constant_answers
 from onecard.protocol.proto.records_pb2 import Answers
 from onecard.terminal.journal import Journal, JournalRecord, State, build_records
 
+__all__ = ["JournalRecord", "Till", "delivering"]
 _log = logging.getLogger(__name__)
 _ASKS = frozenset((Operation.PURCHASE, Operation.HOLD, Operation.BALANCE))
 _NOT_DECIDED = frozenset((Result.BUSY, Result.UNAVAILABLE))

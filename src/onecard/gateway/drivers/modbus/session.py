@@ -24,10 +24,9 @@ from onecard.gateway.drivers.modbus.codec import (
     pulses_rounded_down,
     used_pulses,
 )
-from onecard.gateway.drivers.till import Till, delivering
+from onecard.gateway.drivers.till import JournalRecord, Till, delivering
 from onecard.kernel.codes import Operation, Result
 from onecard.kernel.errors import InvalidInput
-from onecard.terminal.journal import JournalRecord
 
 _log = logging.getLogger(__name__)
 _SESSION_BITS = 32
