@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -44,6 +45,17 @@ def test_each_list_shows_its_rows_with_age_and_reason(chip: Chip, signed_in: Cal
     assert client.get(PAGE, {"tab": "nothing"}).status_code == 404
     life = client.get(f"/centre/cards/{chip.card_no}/").content.decode()
     assert 'class="chip"' in life, "the chip's part of the time line"
+
+
+def test_a_chip_below_zero_is_listed_and_may_be_written_off(
+    chip: Chip, centre: TestDatabase, signed_in: Callable[..., Client]
+) -> None:
+    client = signed_in(Role.FINANCE)
+    assert "没有余额为负的芯片" in client.get(PAGE, {"tab": "below"}).content.decode()
+    with psycopg.connect(centre.owner_dsn, autocommit=True) as owner:
+        owner.execute("UPDATE ledger.chip_purse SET balance_fen = -725 WHERE card_no = %s", [chip.card_no])
+    page = client.get(PAGE, {"tab": "below"}).content.decode()
+    assert "¥-7.25" in page and str(chip.card_no) in page and 'value="write_off"' in page
 
 
 def test_a_record_is_released_by_two_people_and_by_no_one_alone(

@@ -30,6 +30,7 @@ TABS: dict[str, str | Promise] = {
     "gray": gettext_lazy("Gray records"),
     "holes": gettext_lazy("Counter holes"),
     "doubts": gettext_lazy("Loads in doubt"),
+    "below": gettext_lazy("Chips below zero"),
     "waiting": gettext_lazy("Waiting for a second person"),
 }
 _EMPTY: dict[str, str | Promise] = {
@@ -37,6 +38,7 @@ _EMPTY: dict[str, str | Promise] = {
     "gray": gettext_lazy("No gray record: every purchase has come in with its proof."),
     "holes": gettext_lazy("No hole: every counter is complete."),
     "doubts": gettext_lazy("No load is in doubt."),
+    "below": gettext_lazy("No chip stands below zero."),
     "waiting": gettext_lazy("Nothing waits for a second person."),
 }
 _AGES = {"": None, "1": timedelta(hours=1), "24": timedelta(hours=24), "72": timedelta(hours=72)}
@@ -66,7 +68,7 @@ def desk(request: HttpRequest) -> HttpResponse:
         "ages": [("", _("any age")), ("1", _("over an hour")), ("24", _("over a day")), ("72", _("over three days"))],
         "reason": reason,
         "reasons": Reason.choices,
-        "next": address(request, before=rows[-1]["id"]) if len(rows) == PAGE and tab != "waiting" else None,
+        "next": address(request, before=rows[-1]["id"]) if len(rows) == PAGE and tab not in ("waiting", "below") else None,
         "first": address(request, before=None) if before else None,
     }
     return render(request, "centre/desk.html", context)
@@ -144,6 +146,23 @@ def _doubts(actor: Any, *, card: int | None, reason: str | None, **rest: Any) ->
     ]
 
 
+def _below(actor: Any, *, card: int | None, **_rest: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": row.card_no,
+            "subject": Subject.CHIP,
+            "what": f"¥{formats.yuan(-row.missing_fen)}",
+            "card": row.card_no,
+            "facts": "",
+            "why": _("records came in after the chip was paid out or carried over"),
+            "age": timedelta(0),
+            "proposed": row.proposed,
+        }
+        for row in api.below_zero(actor=actor, limit=PAGE)
+        if card in (None, row.card_no)
+    ]
+
+
 def _waiting(actor: Any, **_rest: Any) -> list[dict[str, Any]]:
     from django.utils import timezone
 
@@ -162,7 +181,7 @@ def _waiting(actor: Any, **_rest: Any) -> list[dict[str, Any]]:
     ]
 
 
-_ROWS = {"quarantine": _quarantine, "gray": _gray, "holes": _holes, "doubts": _doubts, "waiting": _waiting}
+_ROWS = {"quarantine": _quarantine, "gray": _gray, "holes": _holes, "doubts": _doubts, "below": _below, "waiting": _waiting}
 
 
 def _decision(row: dict[str, Any], name: str, *, may_decide: bool, may_see_cards: bool) -> dict[str, Any]:
