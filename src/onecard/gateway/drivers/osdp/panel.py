@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 KEY_BYTES = 16
 _TICK_S = 0.005
 _STOP_S = 5.0
+_HANDSHAKE_BYTES = 200
 _REVIVE_S = 2.0
 """A reader that is off line is asked again after this, not after libosdp's own wait, which grows to 300 s."""
 
@@ -84,6 +85,8 @@ class Panel:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Callable[[ControlPanel], None]] = queue.SimpleQueue()
         self._stop = threading.Event()
+        # On a slow bus all handshakes together take longer than that: nobody is woken before they can be through.
+        self._revive_s = max(_REVIVE_S, 2 * len(keys) * spec.wire_s(_HANDSHAKE_BYTES))
         self._thread = threading.Thread(target=self._run, name="osdp", daemon=True)
         self._down_since: dict[int, float] = {}
         self.polling = {address: Polling() for address in keys}
@@ -157,7 +160,7 @@ class Panel:
             since = self._down_since.setdefault(address, now)
             if address in self.secure:
                 self._tell(self._set_secure, address, False)
-            if now - since > _REVIVE_S and not panel.ctx.status() & (1 << index):
+            if now - since > self._revive_s and not panel.ctx.status() & (1 << index):
                 self._down_since[address] = now
                 panel.ctx.disable_pd(index)
                 panel.ctx.enable_pd(index)
