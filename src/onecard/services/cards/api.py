@@ -4,7 +4,7 @@ Whatever changes something takes an `actor` and asks its permission (`permission
 """
 
 from onecard.services.cards.books import deposit_fen
-from onecard.services.cards.checks import CHECKS, Finding, check
+from onecard.services.cards.checks import CHECKS, check
 from onecard.services.cards.choices import DocumentKind, Operation, PlaceKind, State
 from onecard.services.cards.issue import NewCard, Order, claim_for_issue, issue, unclaim
 from onecard.services.cards.life import MONEY_TEXT, NEED_TEXT, TABLE, Cell, Step, allowed
@@ -41,6 +41,7 @@ from onecard.services.cards.stock import Ordered, Serials, hand_over, order, rec
 from onecard.services.cards.tellers import register_neighbours
 from onecard.services.cards.timeline import Entry, register, timeline
 from onecard.services.cards.undo import undo, why_not
+from onecard.services.findings import Finding
 
 __all__ = [
     "CHECKS",

@@ -3,11 +3,8 @@
 Beside the ledger's own auditor (A16 proves the deposits there); each check gives the rows that break it.
 """
 
-from dataclasses import dataclass
-
-from django.db import connection
-
 from onecard.kernel.codes import Text
+from onecard.services.findings import Finding, run_checks
 
 _STOCK = """
 SELECT format('place %%s, card type %%s', place_id, card_type_id), format('%%s by movements', moved),
@@ -65,25 +62,6 @@ CHECKS: dict[str, tuple[Text, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A row that breaks a check."""
-
-    number: str
-    states: Text
-    place: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.number} {self.states.zh} / {self.states.en}: {self.place}: {self.expected} ≠ {self.found}"
-
-
 def check(limit: int = 1) -> list[Finding]:
     """Every check; up to `limit` findings of each, none where all is in order."""
-    found = []
-    with connection.cursor() as cursor:
-        for number, (states, query) in CHECKS.items():
-            cursor.execute(query, [limit])
-            found += [Finding(number, states, *row) for row in cursor.fetchall()]
-    return found
+    return run_checks(CHECKS, limit)

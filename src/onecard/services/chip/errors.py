@@ -8,14 +8,11 @@ RuleViolated   AlreadySettled    it is settled, or a decision is open already
 Forbidden      SamePerson        the second person has to be another one
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-import psycopg
-from django.db import IntegrityError
-
-from onecard.kernel.codes import RESULT_TEXT, Result
-from onecard.kernel.errors import Forbidden, NotFound, RuleViolated
+from onecard.kernel.errors import NotFound, RuleViolated
+from onecard.services import twopeople
+from onecard.services.twopeople import SamePerson
 
 
 class UnknownSubject(NotFound):
@@ -25,11 +22,10 @@ class UnknownSubject(NotFound):
         super().__init__(f"无此{what}：{number}", f"no such {what}: {number}")
 
 
-class AlreadySettled(RuleViolated):
+class AlreadySettled(twopeople.AlreadySettled):
     """The row is settled, or a decision about it is open already."""
 
-    def __init__(self, zh: str = "已处理，或已有待审批的申请", en: str = "it is settled, or a decision about it is open") -> None:
-        super().__init__(zh, en, rule="P5")
+    of_rule = "P5"
 
 
 class ChipInDoubt(RuleViolated):
@@ -46,32 +42,16 @@ class AmountChanged(RuleViolated):
         super().__init__("账面已变动，请撤回后重新申请", "the account has moved since: take it back and propose again", rule="P5")
 
 
-class NotPostable(RuleViolated):
+class NotPostable(twopeople.NotPostable):
     """The ledger refuses what two people have released."""
 
-    def __init__(self, code: int) -> None:
-        text = RESULT_TEXT[Result(code)]
-        super().__init__(f"无法入账：{text.zh}", f"it cannot be posted: {text.en}", rule="P5")
-        self.result = Result(code)
+    of_rule = "P5"
 
 
-class SamePerson(Forbidden):
-    """Who proposes does not approve."""
-
-    def __init__(self) -> None:
-        super().__init__("须由另一人审批", "another person has to approve")
-
-
-@contextmanager
-def as_refusals() -> Iterator[None]:
+def as_refusals() -> AbstractContextManager[None]:
     """Turns the database's refusals into ours."""
-    try:
-        yield
-    except IntegrityError as error:
-        cause = error.__cause__
-        name = cause.diag.constraint_name if isinstance(cause, psycopg.Error) else None
-        if name == "chip_decision_two_people":
-            raise SamePerson from None
-        if name in ("chip_decision_one_open", "chip_record_kept", "chip_decision_kept", "chip_load_kept"):
-            raise AlreadySettled from None
-        raise
+    kept = ("chip_decision_one_open", "chip_record_kept", "chip_decision_kept", "chip_load_kept")
+    return twopeople.refusals(same_person="chip_decision_two_people", settled=kept, error=AlreadySettled)
+
+
+__all__ = ["AlreadySettled", "AmountChanged", "ChipInDoubt", "NotPostable", "SamePerson", "UnknownSubject", "as_refusals"]

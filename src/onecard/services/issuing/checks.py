@@ -1,10 +1,7 @@
 """What must hold between jobs, stock, cards and ledger at every moment (C1, C2), as queries that give what breaks it."""
 
-from dataclasses import dataclass
-
-from django.db import connection
-
 from onecard.kernel.codes import Text
+from onecard.services.findings import Finding, run_checks
 
 _OPEN = "('claimed', 'writing', 'verifying')"
 _DONE = """
@@ -47,25 +44,6 @@ CHECKS: dict[str, tuple[Text, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A row that breaks a check."""
-
-    number: str
-    states: Text
-    place: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.number} {self.states.zh} / {self.states.en}: {self.place}: {self.expected} ≠ {self.found}"
-
-
 def check(limit: int = 1) -> list[Finding]:
     """Every check; up to `limit` findings of each, none where all is in order."""
-    found = []
-    with connection.cursor() as cursor:
-        for number, (states, query) in CHECKS.items():
-            cursor.execute(query, [limit])
-            found += [Finding(number, states, *row) for row in cursor.fetchall()]
-    return found
+    return run_checks(CHECKS, limit)

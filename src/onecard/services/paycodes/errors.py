@@ -6,14 +6,11 @@ RuleViolated   AlreadySettled    it is settled, or a decision is open already
 Forbidden      SamePerson        the second person has to be another one
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-import psycopg
-from django.db import IntegrityError
-
-from onecard.kernel.codes import RESULT_TEXT, Result
-from onecard.kernel.errors import Forbidden, NotFound, RuleViolated
+from onecard.kernel.errors import NotFound
+from onecard.services import twopeople
+from onecard.services.twopeople import SamePerson
 
 
 class UnknownHeld(NotFound):
@@ -23,39 +20,22 @@ class UnknownHeld(NotFound):
         super().__init__(f"无此待处理付款码交易或申请：{number}", f"no such held payment or decision: {number}")
 
 
-class AlreadySettled(RuleViolated):
+class AlreadySettled(twopeople.AlreadySettled):
     """The payment is settled, or a decision about it is open already."""
 
-    def __init__(self) -> None:
-        super().__init__("已处理，或已有待审批的申请", "it is settled, or a decision about it is open", rule="C4")
+    of_rule = "C4"
 
 
-class NotPostable(RuleViolated):
+class NotPostable(twopeople.NotPostable):
     """The ledger refuses what two people have released."""
 
-    def __init__(self, code: int) -> None:
-        text = RESULT_TEXT[Result(code)]
-        super().__init__(f"无法入账：{text.zh}", f"it cannot be posted: {text.en}", rule="C4")
-        self.result = Result(code)
+    of_rule = "C4"
 
 
-class SamePerson(Forbidden):
-    """Who proposes does not approve."""
-
-    def __init__(self) -> None:
-        super().__init__("须由另一人审批", "another person has to approve")
-
-
-@contextmanager
-def as_refusals() -> Iterator[None]:
+def as_refusals() -> AbstractContextManager[None]:
     """Turns the database's refusals into ours."""
-    try:
-        yield
-    except IntegrityError as error:
-        cause = error.__cause__
-        name = cause.diag.constraint_name if isinstance(cause, psycopg.Error) else None
-        if name == "pay_code_decision_two_people":
-            raise SamePerson from None
-        if name in ("pay_code_decision_one_open", "pay_code_decision_kept", "pay_code_held_kept"):
-            raise AlreadySettled from None
-        raise
+    kept = ("pay_code_decision_one_open", "pay_code_decision_kept", "pay_code_held_kept")
+    return twopeople.refusals(same_person="pay_code_decision_two_people", settled=kept, error=AlreadySettled)
+
+
+__all__ = ["AlreadySettled", "NotPostable", "SamePerson", "UnknownHeld", "as_refusals"]
