@@ -20,8 +20,8 @@ PAGES = {
     "/centre/auditlog/logentry/": {FINANCE, ADMIN},
     "/centre/operators/unit/add/": {ADMIN},
     "/centre/auth/user/": {ADMIN},
-    "/centre/centre/stafftoken/": {ADMIN},
-    "/centre/centre/stafftoken/add/": {ADMIN},
+    "/centre/centre/stafftoken/": {VIEWER, FINANCE, DESK, KEYS, ADMIN},
+    "/centre/centre/stafftoken/add/": {VIEWER, FINANCE, DESK, KEYS, ADMIN},
 }
 
 

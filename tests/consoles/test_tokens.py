@@ -18,7 +18,7 @@ def test_a_token_is_shown_once_and_revoked_for_good(city: City, signed_in: Calla
     page = client.get("/centre/centre/stafftoken/add/").content.decode()
     assert "See operators, units, merchants and card types" in page
     form = {
-        "user": User.objects.get().pk, "name": "desk 3", "permissions": ["directory.read"],
+        "name": "desk 3", "permissions": ["directory.read"],
         "expires_at_0": "2027-01-31", "expires_at_1": "12:00:00",
     }  # fmt: skip
     shown = client.post("/centre/centre/stafftoken/add/", form, follow=True).content.decode()
@@ -35,14 +35,30 @@ def test_a_token_is_shown_once_and_revoked_for_good(city: City, signed_in: Calla
     assert LogEntry.objects.filter(additional_data__act="token revoked").count() == 1
 
 
-def test_a_refused_token_says_why_on_the_form(city: City, staff: Callable[..., User], signed_in: Callable[..., Client]) -> None:
-    viewer, client = staff(Role.VIEWER), signed_in(english=True)
-    form = {
-        "user": viewer.pk, "name": "x", "permissions": ["accounts.read"],
-        "expires_at_0": "2027-01-31", "expires_at_1": "12:00:00",
-    }  # fmt: skip
-    page = client.post("/centre/centre/stafftoken/add/", form).content.decode()
-    assert "the user does not have: accounts.read" in page and not StaffToken.objects.exists()
+def _form(**more: object) -> dict[str, object]:
+    return {"name": "x", "permissions": ["directory.read"], "expires_at_0": "2027-01-31", "expires_at_1": "12:00:00", **more}
+
+
+def test_a_refused_token_says_why_on_the_form(city: City, signed_in: Callable[..., Client]) -> None:
+    client = signed_in(Role.VIEWER, english=True)
+    page = client.post("/centre/centre/stafftoken/add/", _form(permissions=["accounts.read"])).content.decode()
+    assert "accounts.read is not one of the available choices" in page and not StaffToken.objects.exists()
+
+
+def test_nobody_issues_or_sees_a_token_of_anothers_and_an_administrator_revokes_it(
+    city: City, staff: Callable[..., User], signed_in: Callable[..., Client]
+) -> None:
+    other, boss = signed_in(Role.CARD_DESK), signed_in(english=True)
+    owner = User.objects.get(username="card-desk")
+    boss.post("/centre/centre/stafftoken/add/", _form(user=owner.pk))
+    assert StaffToken.objects.get().user.username == "administrator", "a user in the form is not read"
+    other.post("/centre/centre/stafftoken/add/", _form())
+    mine, his = StaffToken.objects.order_by("id")
+    assert (his.user, his.created_by) == (owner, "card-desk")
+    assert f"stafftoken/{mine.pk}/" not in other.get("/centre/centre/stafftoken/").content.decode()
+    assert other.post(f"/centre/centre/stafftoken/{mine.pk}/revoke/").status_code == 404
+    assert boss.post(f"/centre/centre/stafftoken/{his.pk}/revoke/").status_code == 302
+    assert list(StaffToken.objects.filter(revoked_at=None)) == [mine]
 
 
 def test_card_types_are_allowed_on_the_operators_page(city: City, signed_in: Callable[..., Client]) -> None:

@@ -5,16 +5,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
-from django.utils import timezone
 
-from onecard.consoles.centre import identity
-from onecard.consoles.centre.models import StaffOperator
-from onecard.consoles.centre.roles import Role
-from onecard.consoles.centre.tokens import issue_token
-from onecard.httpapi import failures
-from tests.consoles.conftest import PASSWORD, _reach_the_database, centre, city, signed_in, staff  # noqa: F401
+from onecard.datacenter import dj
+
+dj.setup()  # models can be imported from here on
+from django.contrib.auth.models import User  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from onecard.consoles.centre import identity  # noqa: E402
+from onecard.consoles.centre.models import StaffOperator  # noqa: E402
+from onecard.consoles.centre.roles import Role  # noqa: E402
+from onecard.consoles.centre.tokens import issue_token  # noqa: E402
+from onecard.httpapi import failures  # noqa: E402
+from tests.consoles.conftest import PASSWORD, _reach_the_database, centre, city, signed_in, staff  # noqa: E402, F401
 
 BASE = "/api/workstation/v1"
 
@@ -36,7 +40,7 @@ def token(staff: Callable[..., User]) -> Callable[..., str]:  # noqa: F811
         user = User.objects.get(pk=user.pk)  # without the permissions it has cached
         permissions = identity.actor_of(user).permissions if only is None else only
         until = timezone.now() + timedelta(days=1)
-        return issue_token(user, name="workstation", permissions=permissions, expires_at=until, by="test")[1]
+        return issue_token(user, name="workstation", permissions=permissions, expires_at=until)[1]
 
     return make
 

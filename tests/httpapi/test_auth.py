@@ -9,7 +9,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from onecard.consoles.centre import staff as staff_service
 from onecard.consoles.centre.models import StaffToken
+from onecard.consoles.centre.permissions import TWO_PERSON
 from onecard.consoles.centre.roles import Role
 from onecard.consoles.centre.tokens import issue_token, revoke_token
 from onecard.httpapi import failures
@@ -66,8 +68,35 @@ def test_a_token_is_not_issued_beyond_its_user_or_a_year(staff: Callable[..., Us
         ("x", ["directory.read"], timezone.now() + timedelta(days=400)),
     ):
         with pytest.raises(InvalidInput):
-            issue_token(viewer, name=name, permissions=permissions, expires_at=end, by="test")
+            issue_token(viewer, name=name, permissions=permissions, expires_at=end)
     assert not StaffToken.objects.exists()
+
+
+def test_tokens_stop_for_good_when_their_user_is_shut_out_or_gets_another_password(program: Callable[..., Client]) -> None:
+    client = program(Role.FINANCE)
+    user, boss = User.objects.get(), User(pk=0)
+    staff_service.change_staff(user, Role.FINANCE, name="", active=False, by=boss)
+    staff_service.change_staff(user, Role.FINANCE, name="", active=True, by=boss)
+    assert client.get(f"{BASE}/me").status_code == 401
+    client = program(Role.FINANCE)
+    assert client.get(f"{BASE}/me").status_code == 200
+    staff_service.reset_password(user)
+    assert client.get(f"{BASE}/me").status_code == 401
+
+
+def test_what_two_people_decide_rides_on_no_token_that_another_has_issued(program: Callable[..., Client]) -> None:
+    client = program(Role.ADMINISTRATOR)
+    held = set(client.get(f"{BASE}/me").json()["permissions"])
+    assert held >= TWO_PERSON and {"chip.approve", "chip.decide", "keys.approve", "paycodes.approve"} <= TWO_PERSON
+    StaffToken.objects.update(created_by="boss")
+    assert set(client.get(f"{BASE}/me").json()["permissions"]) == held - TWO_PERSON
+
+
+def test_two_names_never_differ_in_case_alone(centre: object) -> None:
+    staff_service.create_staff("desk1", Role.CARD_DESK)
+    with pytest.raises(InvalidInput, match="whatever its case"):
+        staff_service.create_staff("DESK1", Role.CARD_DESK)
+    assert User.objects.count() == 1
 
 
 def test_too_many_wrong_tokens_have_to_wait_also_with_a_right_one(token: Callable[..., str]) -> None:

@@ -45,7 +45,8 @@ class StaffOperator(models.Model):
 class StaffToken(models.Model):
     """A token by which a program acts for a user over REST: kept as a digest only, for some permissions, for some time.
 
-    It never carries more than its user's roles carry at that moment. A row is revoked, not deleted: the audit log names it.
+    Its user has issued it himself. It never carries more than that user's roles carry at that moment. A row is revoked, not
+    deleted: the audit log names it.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens", verbose_name=_("User"))

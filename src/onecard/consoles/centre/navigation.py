@@ -82,7 +82,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "title": _("Administration"),
             "items": [
                 _item(_("Staff"), "group", "auth_user_changelist", Can.MANAGE_STAFF),
-                _item(_("Tokens of programs"), "key", "centre_stafftoken_changelist", Can.MANAGE_TOKENS),
+                _item(_("Tokens of programs"), "key", "centre_stafftoken_changelist", Can.OWN_TOKENS),
                 _item(_("Audit log"), "history", "auditlog_logentry_changelist", Can.VIEW_AUDIT),
             ],
         },

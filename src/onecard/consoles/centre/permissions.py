@@ -54,6 +54,13 @@ CARRIES: dict[Can, frozenset[str]] = {
 }
 
 
+TWO_PERSON: frozenset[str] = frozenset(
+    {"chip.decide", "chip.approve", "paycodes.decide", "paycodes.approve", custody.REQUEST, custody.APPROVE, custody.COMPONENT,
+     custody.CEREMONY}
+)  # fmt: skip
+"""Permissions whose rule asks for a second person: they are worth what their bearer's name is worth."""
+
+
 def known() -> dict[str, Text]:
     """Every permission string that somebody can carry, with its words."""
     domains = (cards, chip, issuing, keys, custody, people, paycodes)

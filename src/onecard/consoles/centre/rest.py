@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from onecard.consoles.centre import identity
 from onecard.consoles.centre.models import StaffAccount, StaffToken
+from onecard.consoles.centre.permissions import TWO_PERSON
 from onecard.consoles.centre.tokens import find_token
 from onecard.services.actors import Actor
 
@@ -32,7 +33,10 @@ def of_token(request: HttpRequest, text: str) -> Actor | None:
     request.user = token.user
     request.onecard_token = token  # type: ignore[attr-defined]
     own = identity.actor_of(token.user)
-    return Actor(own.name, own.permissions & frozenset(token.permissions), own.operators)
+    carried = own.permissions & frozenset(token.permissions)
+    if token.created_by != own.name:  # one of the days when tokens were given out by others
+        carried -= TWO_PERSON
+    return Actor(own.name, carried, own.operators)
 
 
 def record_call(request: HttpRequest, *, call: str, answer: int) -> None:

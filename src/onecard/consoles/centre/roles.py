@@ -36,6 +36,7 @@ class Can(StrEnum):
     KEY_CUSTODIAN = "key_custodian"
     VIEW_AUDIT = "view_audit"
     MANAGE_STAFF = "manage_staff"
+    OWN_TOKENS = "own_tokens"
     MANAGE_TOKENS = "manage_tokens"
 
 
@@ -62,7 +63,8 @@ CAPABILITY_NAMES: dict[Can, str] = {
     Can.KEY_CUSTODIAN: "Hold and enter one's own key component",
     Can.VIEW_AUDIT: "Read the audit log",
     Can.MANAGE_STAFF: "Manage the staff and their roles",
-    Can.MANAGE_TOKENS: "Issue and revoke tokens for programs",
+    Can.OWN_TOKENS: "Issue and revoke tokens for one's own programs",
+    Can.MANAGE_TOKENS: "See and revoke everybody's tokens",
 }
 """Names of the rows in Django's table of permissions; nobody reads them on a page."""
 
@@ -101,9 +103,19 @@ ROLE_CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.VIEW_CHIP,
             Can.DECIDE_CHIP,
             Can.VIEW_AUDIT,
+            Can.OWN_TOKENS,
         }
     ),
-    Role.VIEWER: frozenset({Can.VIEW_DIRECTORY, Can.VIEW_TRANSACTIONS, Can.VIEW_SETTLEMENT, Can.VIEW_STOCK, Can.VIEW_BATCHES}),
+    Role.VIEWER: frozenset(
+        {
+            Can.VIEW_DIRECTORY,
+            Can.VIEW_TRANSACTIONS,
+            Can.VIEW_SETTLEMENT,
+            Can.VIEW_STOCK,
+            Can.VIEW_BATCHES,
+            Can.OWN_TOKENS,
+        }
+    ),
     Role.CARD_DESK: frozenset(
         {
             Can.VIEW_DIRECTORY,
@@ -117,9 +129,10 @@ ROLE_CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.RUN_BATCHES,
             Can.VIEW_HOLDERS,
             Can.CHANGE_HOLDERS,
+            Can.OWN_TOKENS,
         }
     ),
-    Role.KEY_OFFICER: frozenset({Can.VIEW_DIRECTORY, Can.VIEW_KEYS, Can.MANAGE_KEYS, Can.KEY_CUSTODIAN}),
+    Role.KEY_OFFICER: frozenset({Can.VIEW_DIRECTORY, Can.VIEW_KEYS, Can.MANAGE_KEYS, Can.KEY_CUSTODIAN, Can.OWN_TOKENS}),
 }
 
 

@@ -8,11 +8,17 @@ from django.db import transaction
 from onecard.consoles.centre.api import one_time_password
 from onecard.consoles.centre.models import StaffAccount, StaffOperator
 from onecard.consoles.centre.roles import Role
-from onecard.kernel.errors import RuleViolated
+from onecard.consoles.centre.tokens import revoke_tokens_of
+from onecard.kernel.errors import InvalidInput, RuleViolated
 
 
 def create_staff(username: str, role: Role, *, name: str = "", operators: Iterable[int] = ()) -> tuple[User, str]:
-    """A new user of a role, bound to operators or to none, and the one-time password. Raises RuleViolated as `bind` does."""
+    """A new user of a role, bound to operators or to none, and the one-time password.
+
+    Raises InvalidInput for a name that differs from another's in case alone, and RuleViolated as `bind` does.
+    """
+    if name_is_taken(username):
+        raise InvalidInput(f"用户名已存在（不分大小写）：{username}", f"the user name is taken, whatever its case: {username}")
     password = one_time_password()
     with transaction.atomic():
         user = User.objects.create_user(username, password=password, is_staff=True, first_name=name)
@@ -20,6 +26,11 @@ def create_staff(username: str, role: Role, *, name: str = "", operators: Iterab
         StaffAccount.objects.create(user=user)
         bind(user, role, operators)
     return user, password
+
+
+def name_is_taken(username: str) -> bool:
+    """Whether a user has this name in any case: people could not tell the two apart where a rule asks for a second person."""
+    return User.objects.filter(username__iexact=User.normalize_username(username)).exists()
 
 
 def bind(user: User, role: Role, operators: Iterable[int]) -> tuple[set[int], set[int]]:
@@ -37,7 +48,7 @@ def bind(user: User, role: Role, operators: Iterable[int]) -> tuple[set[int], se
 
 
 def change_staff(user: User, role: Role, *, name: str, active: bool, by: User, operators: Iterable[int] | None = None) -> User:
-    """Change a user's name, role or standing, and where given the operators.
+    """Change a user's name, role or standing, and where given the operators; who is shut out loses the tokens for good.
 
     Raises RuleViolated for taking the own rights away: somebody must be able to give them back.
     """
@@ -48,6 +59,8 @@ def change_staff(user: User, role: Role, *, name: str, active: bool, by: User, o
     with transaction.atomic():
         user.first_name, user.is_active = name, active
         user.save(update_fields=["first_name", "is_active"])
+        if not active:
+            revoke_tokens_of(user)
         if set(user.groups.values_list("name", flat=True)) != {str(role)}:
             user.groups.set([Group.objects.get(name=str(role))])
         if operators is not None:
@@ -56,12 +69,13 @@ def change_staff(user: User, role: Role, *, name: str, active: bool, by: User, o
 
 
 def reset_password(user: User) -> str:
-    """A new one-time password; the old one stops working at once, and so do the user's sessions."""
+    """A new one-time password; the old one stops working at once, and so do the user's sessions and tokens."""
     password = one_time_password()
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
         StaffAccount.objects.update_or_create(user=user, defaults={"password_must_change": True})
+        revoke_tokens_of(user)
     return password
 
 

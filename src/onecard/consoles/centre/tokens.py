@@ -19,10 +19,11 @@ _SEEN_EVERY = timedelta(minutes=1)
 """How exact `last_used_at` is: a row is not rewritten at every call."""
 
 
-def issue_token(user: User, *, name: str, permissions: Iterable[str], expires_at: datetime, by: str) -> tuple[StaffToken, str]:
-    """A token for a program that acts as `user`, and its text, which is kept nowhere.
+def issue_token(user: User, *, name: str, permissions: Iterable[str], expires_at: datetime) -> tuple[StaffToken, str]:
+    """A token for a program that acts as `user`, who asks for it himself; and its text, which is kept nowhere.
 
-    Raises InvalidInput without a name or permission, for one the user does not carry, and for an end that is past or too far.
+    Nobody issues one for another: he could then be two of the people that a rule asks for. Raises InvalidInput without a name or
+    permission, for one the user does not carry, and for an end that is past or too far.
     """
     wanted, now = sorted(set(permissions)), timezone.now()
     if not name.strip():
@@ -41,7 +42,7 @@ def issue_token(user: User, *, name: str, permissions: Iterable[str], expires_at
         digest=_digest(text),
         hint=text[-4:],
         permissions=wanted,
-        created_by=by,
+        created_by=user.get_username(),
         expires_at=expires_at,
     )
     return token, text
@@ -56,6 +57,11 @@ def revoke_token(token_id: int) -> StaffToken:
         token.revoked_at = timezone.now()
         token.save(update_fields=["revoked_at"])
     return token
+
+
+def revoke_tokens_of(user: User) -> int:
+    """From now on no token of a user opens anything, also after the user is let in again; gives how many stopped."""
+    return StaffToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
 
 
 def find_token(text: str) -> StaffToken | None:

@@ -56,7 +56,7 @@ class StaffForm(ServiceForm):
     def clean_username(self) -> str:
         """A name that is free."""
         username = str(self.cleaned_data["username"])
-        if self.instance.pk is None and User.objects.filter(username=username).exists():
+        if self.instance.pk is None and staff.name_is_taken(username):
             raise forms.ValidationError(gettext("There is a user of this name already."))
         return username
 

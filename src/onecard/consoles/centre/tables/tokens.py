@@ -15,19 +15,19 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelectMultipleWidget
 
-from onecard.consoles.centre import formats, labels, tokens
+from onecard.consoles.centre import formats, identity, labels, tokens
 from onecard.consoles.centre.forms import ServiceForm
 from onecard.consoles.centre.models import StaffToken
 from onecard.consoles.centre.pages.base import needs
 from onecard.consoles.centre.permissions import known
-from onecard.consoles.centre.roles import Can
+from onecard.consoles.centre.roles import Can, allowed
 from onecard.consoles.centre.tables.base import CentreAdmin, column
 
 _DEFAULT_DAYS = 90
 
 
 class TokenForm(ServiceForm):
-    """Whose token, for which program, with which of his permissions, until when. Of one that is there nothing is changed."""
+    """For which program, with which of one's own permissions, until when. Of one that is there nothing is changed."""
 
     permissions = forms.MultipleChoiceField(
         label=_("Permissions"),
@@ -37,16 +37,16 @@ class TokenForm(ServiceForm):
 
     class Meta:
         model = StaffToken
-        fields = ("user", "name", "permissions", "expires_at")
+        fields = ("name", "permissions", "expires_at")
         help_texts: ClassVar = {"expires_at": _("At most a year ahead.")}
 
-    fixed = ("user", "name", "permissions", "expires_at")
+    fixed = ("name", "permissions", "expires_at")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        words = sorted(known().items())
+        own = identity.of_request(self.request).permissions if not self.instance.pk else known().keys()
+        words = sorted((key, text) for key, text in known().items() if key in own)
         self.fields["permissions"].choices = [(key, f"{labels.own_language(text)} ({key})") for key, text in words]  # type: ignore[attr-defined]
-        self.fields["user"].queryset = User.objects.filter(is_active=True, is_staff=True).order_by("username")  # type: ignore[attr-defined]
         if not self.instance.pk:
             self.initial["expires_at"] = timezone.now() + timedelta(days=_DEFAULT_DAYS)
 
@@ -56,12 +56,12 @@ class TokenForm(ServiceForm):
             assert isinstance(self.instance, StaffToken)
             return self.instance
         values = self.cleaned_data
+        assert isinstance(self.request.user, User), "the page is for those who are signed in"
         token, text = tokens.issue_token(
-            values["user"],
+            self.request.user,
             name=values["name"],
             permissions=values["permissions"],
             expires_at=values["expires_at"],
-            by=self.request.user.get_username(),
         )
         shown = gettext("Token of %(name)s, shown only now: %(text)s") % {"name": token.name, "text": text}
         messages.warning(self.request, shown)
@@ -69,17 +69,22 @@ class TokenForm(ServiceForm):
 
 
 class TokenAdmin(CentreAdmin):
-    """The list of tokens."""
+    """The list of tokens: one's own; everybody's for those who may revoke them."""
 
-    view_capability = Can.MANAGE_TOKENS
-    change_capability = Can.MANAGE_TOKENS
+    view_capability = Can.OWN_TOKENS
+    change_capability = Can.OWN_TOKENS
     form = TokenForm
-    fields = ("user", "name", "permissions", "expires_at")
+    fields = ("name", "permissions", "expires_at")
     list_display = ("name", "user", "ending", "state", "until", "used")
     list_select_related = ("user",)
     search_fields = ("name", "user__username")
     ordering = ("-id",)
     change_form_outer_before_template = "centre/token_actions.html"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """The tokens that may be seen and revoked."""
+        found = super().get_queryset(request)
+        return found if allowed(request, Can.MANAGE_TOKENS) else found.filter(user_id=request.user.pk)
 
     @column(_("Ends in"))
     def ending(self, token: StaffToken) -> str:
@@ -108,7 +113,7 @@ class TokenAdmin(CentreAdmin):
         view = self.admin_site.admin_view(self.revoke)
         return [path("<int:pk>/revoke/", view, name="centre_token_revoke"), *super().get_urls()]
 
-    @method_decorator(needs(Can.MANAGE_TOKENS))
+    @method_decorator(needs(Can.OWN_TOKENS))
     @method_decorator(require_POST)
     def revoke(self, request: HttpRequest, pk: int) -> HttpResponse:
         """From now on the token opens nothing."""
