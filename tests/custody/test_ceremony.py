@@ -32,12 +32,18 @@ PEOPLE = {name: person(name) for name in NAMES}
 KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 
 
-def open_for(scheme: Scheme, chen: Actor, *, algorithm: Algorithm = Algorithm.DES3, kcv: str = "") -> Ceremony:
+@pytest.fixture(autouse=True)
+def users(officers: Callable[..., Any]) -> None:
+    officers(*NAMES)
+
+
+def open_for(scheme: Scheme, chen: Actor, *, algorithm: Algorithm = Algorithm.DES3, kcv: str = "", version: int = 1) -> Ceremony:
     return ceremony.open_ceremony(
         KeyUse.PURCHASE,
         algorithm=algorithm,
         scheme=scheme,
         custodians=NAMES[: scheme.count],
+        version=version if kcv else None,
         expected_kcv=kcv,
         actor=chen,
     )
@@ -212,7 +218,7 @@ def test_a_ceremony_for_a_use_is_the_only_one_and_says_whom_it_waits_for(vault: 
     with pytest.raises(InvalidInput, match="3 custodians"):
         ceremony.open_ceremony(KeyUse.TAC, algorithm=Algorithm.SM4, scheme=Scheme(3, 3), custodians=["a", "b"], actor=chen)
     with pytest.raises(RuleViolated, match="has one component"):
-        ceremony.open_ceremony(KeyUse.TAC, algorithm=Algorithm.SM4, scheme=Scheme(2, 2), custodians=["a", "A"], actor=chen)
+        ceremony.open_ceremony(KeyUse.TAC, algorithm=Algorithm.SM4, scheme=Scheme(2, 2), custodians=["li", "Li"], actor=chen)
     with pytest.raises(Forbidden):
         ceremony.open_ceremony(
             KeyUse.TAC, algorithm=Algorithm.SM4, scheme=Scheme(2, 2), custodians=["a", "b"], actor=Actor.system("cli")
@@ -281,3 +287,31 @@ def test_the_database_itself_lets_no_component_outlive_its_ceremony(vault: Vault
         with connection.transaction():
             connection.execute(end.encode())
             connection.execute("UPDATE keys_ceremonycomponent SET sealed = NULL, state = 'wiped'")
+
+
+def test_a_key_comes_back_under_its_own_version(vault: Vault, chen: Actor) -> None:
+    scheme = Scheme(2, 2)
+    opened = open_for(scheme, chen, kcv="08D7B4", version=3)
+    for part, name in zip(split(scheme, KEY), NAMES, strict=False):
+        text, check = format_component(scheme, part, tag=0), check_of(Algorithm.DES3, part.value)
+        ceremony.enter(opened.pk, text, check_value=check, actor=PEOPLE[name])
+    assert ceremony.finish(opened.pk, actor=chen).version == 3
+    assert [key.version for key in vault.status()] == [3]
+    with pytest.raises(RuleViolated, match="version 3 of purchase is there already"):
+        open_for(scheme, chen, kcv="08D7B4", version=3)
+
+
+@pytest.mark.parametrize(("version", "kcv"), [(3, ""), (None, "08D7B4"), (0, "08D7B4"), (256, "08D7B4")])
+def test_a_version_and_a_check_value_go_together(vault: Vault, chen: Actor, version: int | None, kcv: str) -> None:
+    with pytest.raises(InvalidInput, match="version"):
+        ceremony.open_ceremony(
+            KeyUse.PURCHASE, algorithm=Algorithm.DES3, scheme=Scheme(2, 2), custodians=NAMES[:2], version=version,
+            expected_kcv=kcv, actor=chen,
+        )  # fmt: skip
+
+
+def test_a_custodian_is_a_user(vault: Vault, chen: Actor) -> None:
+    with pytest.raises(NotFound, match="no user of the management centre: nobody"):
+        ceremony.open_ceremony(
+            KeyUse.PURCHASE, algorithm=Algorithm.DES3, scheme=Scheme(2, 2), custodians=("ZHANG", "nobody"), actor=chen
+        )

@@ -10,16 +10,15 @@ from django.contrib.auth.models import User
 from typer.testing import CliRunner, Result
 
 from onecard.cli import signin
+from onecard.cli.db import app as db_app
 from onecard.cli.keys import app
 from onecard.datacenter.home import Home
-from onecard.kernel.errors import InvalidInput, OneCardError
+from onecard.kernel.errors import InvalidInput, OneCardError, RuleViolated
 from onecard.protocol.purse.ciphers import Algorithm
-from onecard.services.keys.api import close_vault, demo_maker_key
+from onecard.services.keys.api import Vault, close_vault
 from onecard.services.keys.custody.components import Component, Scheme, check_of, format_component
 from onecard.services.keys.models import Key
 from onecard.services.keys.models.custody import Ceremony, KeyRequest
-from onecard.terminal.card.store import FileStore
-from onecard.terminal.sam.virtual import VirtualSam
 from tests.custody.conftest import PASSWORD
 from tests.custody.terminal import converse
 from tests.support.postgres import TestDatabase
@@ -122,8 +121,8 @@ def test_a_virtual_module_in_a_file_is_personalised(django_database: TestDatabas
     """With the demonstration's vault, as `docs/keys.md` begins."""
     assert run("init", "--demo").exit_code == 0
     file = tmp_path / "module.sam"
-    maker = demo_maker_key(Home.from_environment(), Algorithm.DES3)
-    VirtualSam.create(FileStore(file, durable=False), transport_key=bytes(maker))
+    assert run("sam", "virtual", str(file)).exit_code == 0
+    assert "there already" in str(run("sam", "virtual", str(file)).exception)
     run("sam", "order", "1", "--ref", "PO-1")
     run("sam", "receive", "CHIP0001", "--ref", "PO-1")
     done = run("sam", "personalise", "000000000001", "--virtual", str(file))
@@ -140,3 +139,54 @@ def home_of_demo(new_home: Callable[[], Home], monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delenv(name, raising=False)
     yield home.path
     close_vault()
+
+
+def test_a_real_vault_becomes_no_demonstration(database: TestDatabase, django_database: TestDatabase, passphrase: Path) -> None:
+    assert run("init").exit_code == 0
+    refusal = run("init", "--demo").exception
+    assert isinstance(refusal, RuleViolated)
+    assert refusal.rule == "K4"
+    close_vault()
+
+
+def test_files_that_are_none_are_refused_in_words(django_database: TestDatabase, vault: Vault, tmp_path: Path) -> None:
+    binary, text = tmp_path / "binary", tmp_path / "text"
+    binary.write_bytes(b"\x80\xff\x00")
+    text.write_text('{"a": 1}')
+    run("sam", "order", "1", "--ref", "PO-1")
+    run("sam", "receive", "CHIP0001", "--ref", "PO-1")
+    for file in (binary, text):
+        assert isinstance(run("transcript", "verify", str(file)).exception, InvalidInput)
+        refusal = run("sam", "personalise", "000000000001", "--virtual", str(file)).exception
+        assert isinstance(refusal, InvalidInput)
+        assert "no file of a virtual SAM" in str(refusal)
+
+
+def test_a_transcript_that_cannot_be_written_is_said_so(monkeypatch: pytest.MonkeyPatch, django_database: TestDatabase) -> None:
+    monkeypatch.setattr("onecard.services.keys.custody.transcript.dump", lambda _ceremony: "text")
+    refusal = run("transcript", "export", "1", "--out", "/nonexistent/x").exception
+    assert isinstance(refusal, InvalidInput)
+    assert "cannot write" in str(refusal)
+
+
+def test_what_was_done_to_a_module_is_shown(django_database: TestDatabase) -> None:
+    run("sam", "order", "1", "--ref", "PO-1")
+    run("sam", "receive", "CHIP0001", "--ref", "PO-1")
+    assert "000000000001  已停用 blocked" in run("sam", "block", "000000000001", "--reason", "x").output
+    assert "000000000001  已报废 scrapped" in run("sam", "scrap", "000000000001", "--reason", "x").output
+    assert "no such state: nonsense (ordered, received" in str(run("sam", "list", "--state", "nonsense").exception)
+
+
+def test_a_new_officer_chooses_a_password_at_the_first_sign_in(database: TestDatabase, vault: Vault) -> None:
+    made = CliRunner().invoke(db_app, ["admin", "Chen", "--role", "key-officer"])
+    assert made.exit_code == 0, made.output
+    once = made.output.split()[-1]
+    assert "there is such a user" in str(CliRunner().invoke(db_app, ["admin", "chen"]).exception)
+    assert "no such role" in str(CliRunner().invoke(db_app, ["admin", "li", "--role", "king"]).exception)
+    words = ["keys", "rotate", "purchase", "--user", "Chen"]
+    code, shown = converse(database, words, [("的密码", once), ("choose a password", "12345"), ("once more", "12345")])
+    assert code != 0, shown
+    code, shown = converse(database, words, [("的密码", once), ("choose a password", PASSWORD), ("once more", PASSWORD)])
+    assert (code, "purchase v1" in shown) == (0, True), shown
+    code, shown = converse(database, words, [("的密码", PASSWORD)])
+    assert (code, "purchase v2" in shown) == (0, True), shown

@@ -106,7 +106,7 @@ def test_a_request_is_refused_by_another_and_withdrawn_by_oneself(
     blocked: int, chen: Actor, zhao: Actor, clock: ManualClock
 ) -> None:
     first = ask(blocked, chen, clock)
-    with pytest.raises(RuleViolated):
+    with pytest.raises(Forbidden, match="own request"):
         requests.withdraw(first.pk, actor=zhao)
     assert requests.withdraw(first.pk, actor=chen).state == RequestState.WITHDRAWN
     second = ask(blocked, chen, clock)

@@ -52,7 +52,7 @@ def powered() -> VirtualSam:
     return sam
 
 
-def mac1_is_right(sam: VirtualSam, number: int) -> bool:
+def mac1_is_right(sam: VirtualSam, number: int, *, key_version: int = 1, root: bytes = PURCHASE_KEY) -> bool:
     """Whether the module makes MAC1 with the purchase key derived for a card two levels down, under its own number."""
     asked = SamPurchase(
         random=b"\1\2\3\4",
@@ -60,7 +60,7 @@ def mac1_is_right(sam: VirtualSam, number: int) -> bool:
         amount_fen=1234,
         transaction_type=6,
         moment=bytes.fromhex("20261122100000"),
-        key_version=1,
+        key_version=key_version,
         algorithm=0,
         card=card_factor(1001000000000017),
         area=area_factor(1001),
@@ -69,7 +69,7 @@ def mac1_is_right(sam: VirtualSam, number: int) -> bool:
     assert Response.parse(sam.transmit(bytes.fromhex("00A4000002DF01"))).is_ok
     answer = Response.parse(sam.transmit(bytes.fromhex("80700000") + bytes((0x24,)) + asked.body() + b"\x08"))
     assert answer.is_ok, hex(answer.sw)
-    key = diversify_path(Algorithm.DES3, PURCHASE_KEY, [asked.area, asked.card])
+    key = diversify_path(Algorithm.DES3, root, [asked.area, asked.card])
     seq = int.from_bytes(answer.data[:4], "big")
     session = proofs.purchase_session(Algorithm.DES3, key, random=asked.random, card_counter=7, terminal_seq=seq)
     purchase = Purchase(1234, 6, number, seq, asked.moment)
@@ -134,6 +134,7 @@ def test_another_modules_card_on_the_reader_is_refused(filled: Vault) -> None:
     with pytest.raises(InvalidInput, match="refused a step"):
         perso.personalise_sam(other, sam.transmit, actor=SYSTEM)
     assert stock.get_sam(other).state == SamState.RECEIVED
+    stock.block_sam(first, reason="x", actor=SYSTEM)
     with pytest.raises(RuleViolated, match="K3"):
         perso.personalise_sam(first, sam.transmit, actor=SYSTEM)
     with pytest.raises(Forbidden):
@@ -145,3 +146,81 @@ def test_without_the_keys_nothing_is_written(vault: Vault) -> None:
     with pytest.raises(KeyMissing):
         perso.personalise_sam(number, torn(sam.transmit, 1, before=True), actor=SYSTEM)
     assert KeyUse.PURCHASE not in vault.open_sam_personalisation(number).versions()
+
+
+NEXT_KEY = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
+
+
+def bring_in(vault: Vault, use: str, known: bytes | None = None) -> None:
+    """The next version of a key, active; the one before is in its overlap."""
+    if known is None:
+        made = vault.rotate(use, actor=SYSTEM)
+    else:
+        scheme = Scheme(2, 2)
+        parts = [vault.seal_component(part, context="test", algorithm=0) for part in split(scheme, known)]
+        made = vault.combine_components(use, scheme, parts, actor=SYSTEM)
+    vault.activate(made.key_id, actor=SYSTEM)
+
+
+@pytest.mark.parametrize("control_too", [False, True])
+def test_after_a_change_of_key_a_module_takes_the_new_version_beside_the_old(filled: Vault, control_too: bool) -> None:
+    number, sam = received(), powered()
+    perso.personalise_sam(number, sam.transmit, actor=SYSTEM)
+    assert mac1_is_right(sam, number)
+    bring_in(filled, "purchase", NEXT_KEY)
+    if control_too:
+        bring_in(filled, "sam_control")
+    sam.power_on()
+    perso.personalise_sam(number, sam.transmit, actor=SYSTEM)
+    found = stock.get_sam(number)
+    assert found.state == SamState.PERSONALISED
+    assert found.key_versions["purchase"] == [2, 2, 0]
+    assert found.key_versions["sam_control"][0] == (2 if control_too else 1)
+    assert mac1_is_right(sam, number), "cards of the old version are served within the overlap"
+    assert mac1_is_right(sam, number, key_version=2, root=NEXT_KEY)
+    assert sam.state.transaction_seq == 3, "the sequence goes on"
+
+
+def test_a_module_made_within_an_overlap_serves_both_versions(filled: Vault) -> None:
+    bring_in(filled, "purchase", NEXT_KEY)
+    number, sam = received(), powered()
+    perso.personalise_sam(number, sam.transmit, actor=SYSTEM)
+    assert mac1_is_right(sam, number)
+    assert mac1_is_right(sam, number, key_version=2, root=NEXT_KEY)
+
+
+def test_a_second_personalisation_is_resumed_wherever_it_was_interrupted(filled: Vault) -> None:
+    number, sam = received(), powered()
+    perso.personalise_sam(number, sam.transmit, actor=SYSTEM)
+    bring_in(filled, "purchase", NEXT_KEY)
+    bring_in(filled, "sam_control")
+    interrupted = 0
+    for at in range(1, 100):
+        sam.power_on()
+        try:
+            perso.personalise_sam(number, torn(sam.transmit, at, before=False), actor=SYSTEM)
+        except ConnectionError:
+            interrupted += 1
+        else:
+            break
+    assert interrupted > 20
+    assert stock.get_sam(number).key_versions["sam_control"][0] == 2
+    assert mac1_is_right(sam, number, key_version=2, root=NEXT_KEY)
+
+
+def test_a_rotation_after_a_lost_last_answer_leaves_no_module_without_the_new_key(filled: Vault) -> None:
+    number, sam = received(), powered()
+    total: list[int] = []
+
+    def count(command: bytes) -> bytes:
+        total.append(1)
+        return sam.transmit(command)
+
+    perso.personalise_sam(number, count, actor=SYSTEM)
+    other, again = received(number + 1), powered()
+    with pytest.raises(ConnectionError):
+        perso.personalise_sam(other, torn(again.transmit, len(total), before=False), actor=SYSTEM)
+    bring_in(filled, "purchase", NEXT_KEY)
+    again.power_on()
+    perso.personalise_sam(other, again.transmit, actor=SYSTEM)
+    assert mac1_is_right(again, other, key_version=2, root=NEXT_KEY)

@@ -11,10 +11,13 @@ from onecard.kernel.errors import Forbidden, InvalidInput, NotFound, RuleViolate
 from onecard.services.actors import Actor
 from onecard.services.devices import api as devices
 from onecard.services.devices.models import Terminal
+from onecard.services.keys.custody import requests
+from onecard.services.keys.models.custody import RequestAction
 from onecard.services.keys.models.sams import MAX_SAM_NO, Sam, SamEvent, SamState
 from onecard.services.keys.sams import stock
 from onecard.services.keys.sams.standing import CHANNEL, sam_standing
 from onecard.services.operators import api as operators
+from tests.custody.conftest import person
 from tests.support.postgres import TestDatabase
 
 SYSTEM = Actor.system("test")
@@ -180,3 +183,48 @@ def test_ten_thousand_standings_take_moments(django_database: TestDatabase) -> N
     begun = datetime.now(UTC)
     assert len(sam_standing(numbers)) == 10_000
     assert datetime.now(UTC) - begun < timedelta(seconds=5)  # takes some 0.03 s; the margin is for a machine at its limit
+
+
+def test_one_person_lifts_no_block_by_any_way_round(personalised: list[int], terminals: list[str]) -> None:
+    number = personalised[0]
+    stock.block_sam(number, reason="stolen", actor=SYSTEM)
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: stock.unbind_sam(number, reason="x", actor=SYSTEM),
+        lambda: stock.bind_sam(number, terminals[0], actor=SYSTEM),
+        lambda: stock.finish_personalisation(number, {}, actor=SYSTEM),
+        lambda: stock.unblock_sam(number, actor=SYSTEM),
+    )
+    for act in acts:
+        with pytest.raises(RuleViolated):
+            act()
+    assert stock.get_sam(number).state == SamState.BLOCKED
+    stock.scrap_sam(number, reason="destroyed", actor=SYSTEM)
+
+
+def test_the_database_keeps_a_block_until_two_people_lift_it(
+    personalised: list[int], terminals: list[str], database: TestDatabase
+) -> None:
+    number = personalised[0]
+    stock.bind_sam(number, terminals[0], actor=SYSTEM)
+    stock.block_sam(number, reason="stolen", actor=SYSTEM)
+    chen, zhao = person("chen"), person("zhao")
+    lift = (
+        f"UPDATE keys_sam SET state = 'personalised', terminal_id = NULL WHERE id = {number}",
+        f"UPDATE keys_sam SET state = 'received', terminal_id = NULL WHERE id = {number}",
+        f"UPDATE keys_sam SET state = 'bound' WHERE id = {number}",
+        f"UPDATE keys_sam SET terminal_id = NULL WHERE id = {number}",
+    )
+
+    def refused() -> None:
+        with psycopg.connect(database.app_dsn, autocommit=True) as connection:
+            for statement in lift:
+                with pytest.raises(psycopg.errors.IntegrityError):
+                    connection.execute(statement.encode())
+
+    refused()
+    asked = requests.ask(RequestAction.SAM_UNBLOCK, sam_no=number, reason="found", actor=chen)
+    refused()
+    requests.approve(asked.pk, actor=zhao)
+    assert stock.get_sam(number).state == SamState.BOUND
+    stock.block_sam(number, reason="stolen again", actor=SYSTEM)
+    refused()  # an approval of before is none for now

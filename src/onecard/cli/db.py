@@ -86,6 +86,37 @@ def migrate() -> None:
 
 
 @app.command()
+def admin(
+    name: Annotated[str, typer.Argument(help="用户名 user name")],
+    role: Annotated[str, typer.Option(help="角色 role: administrator, key-officer …")] = "administrator",
+) -> None:
+    """新建管理中心用户，显示一次性密码 A new user of the management centre, with a one-time password."""
+    from onecard.datacenter import dj
+
+    prepared.ensure()
+    dj.setup()
+    from django.contrib.auth.models import User
+    from django.core.exceptions import ValidationError
+
+    from onecard.consoles.centre.roles import Role, sync_roles
+    from onecard.consoles.centre.staff import create_staff
+
+    if role not in list(Role):
+        raise InvalidInput(f"没有这种角色：{role}（{', '.join(Role)}）", f"no such role: {role} ({', '.join(Role)})")
+    try:
+        User.username_validator(name)
+    except ValidationError:
+        raise InvalidInput(
+            f"用户名只用字母、数字与 @.+-_：{name}", f"letters, digits and @.+-_ only: {name}"
+        ) from None
+    if len(name) > 150 or User.objects.filter(username__iexact=name).exists():
+        raise InvalidInput(f"用户已存在，或名称过长：{name}", f"there is such a user, or the name is too long: {name}")
+    sync_roles()
+    _user, password = create_staff(name, Role(role))
+    typer.echo(f"{name}  {role}  一次性密码 one-time password  {password}")
+
+
+@app.command()
 def backup(
     target: Annotated[Path | None, typer.Argument(help="备份目录，须不存在 a folder that does not exist yet")] = None,
 ) -> None:

@@ -237,13 +237,17 @@ def export(
 ) -> None:
     """导出已签名的仪式记录书 / Write out the signed transcript of a ceremony."""
     ready()
+    from onecard.kernel.errors import InvalidInput
     from onecard.services.keys.custody import transcript
 
     text = transcript.dump(ceremony_id)
     if out is None:
         typer.echo(text, nl=False)
     else:
-        out.write_text(text, "utf-8")
+        try:
+            out.write_text(text, "utf-8")
+        except OSError as error:
+            raise InvalidInput(f"无法写入 {out}：{error.strerror}", f"cannot write {out}: {error.strerror}") from None
         typer.echo(str(out))
 
 
@@ -258,7 +262,11 @@ def verify(
     from onecard.kernel.errors import InvalidInput
     from onecard.services.keys.custody import transcript_file
 
-    checked = transcript_file.check(file.read_text("utf-8"))
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InvalidInput(f"不是仪式记录书文件：{file}", f"this is no transcript file: {file}") from None
+    checked = transcript_file.check(text)
     if key:
         ours = checked.public_key == key.strip().lower()
     else:

@@ -27,6 +27,9 @@ def open_(
     scheme: Annotated[str, typer.Option(help="xor3 或 2of3 / xor3 or 2of3")] = "xor3",
     algorithm: Annotated[str, typer.Option(help="3des | sm4")] = "3des",
     kcv: Annotated[str, typer.Option(help="恢复旧密钥时应得的校验值 check value of an old key to bring in again")] = "",
+    version: Annotated[
+        int | None, typer.Option(help="恢复旧密钥时其版本，与 --kcv 同时给出 version of an old key, together with --kcv")
+    ] = None,
     user: User = None,
 ) -> None:
     """开始仪式 / Open a ceremony."""
@@ -42,6 +45,7 @@ def open_(
         algorithm=service.parse_algorithm(algorithm),
         scheme=Scheme.parse(scheme),
         custodians=custodians.replace("，", ",").split(","),
+        version=version,
         expected_kcv=kcv,
         actor=sign_in(user),
     )
@@ -119,6 +123,7 @@ def _show(found: "Ceremony") -> None:
     from onecard.services.keys.custody.ceremony import scheme_of
 
     kcv = f"  KCV {found.kcv}" if found.kcv else ""
-    typer.echo(f"#{found.pk}  {found.use}  {scheme_of(found)}  {found.get_state_display()}{kcv}")
+    version = f" v{found.version}" if found.version else ""
+    typer.echo(f"#{found.pk}  {found.use}{version}  {scheme_of(found)}  {found.get_state_display()}{kcv}")
     for part in found.components.order_by("number"):
         typer.echo(f"    {part.number}. {part.custodian}  {part.get_state_display()}  {part.check_value or '-'}")

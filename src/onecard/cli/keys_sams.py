@@ -56,9 +56,10 @@ def list_sams(state: Annotated[str, typer.Option(help="只看此状态 of this s
 
     ready()
     from onecard.services.keys.models.sams import Sam
+    from onecard.services.keys.sams import stock
 
     rows = Sam.objects.select_related("terminal").order_by("pk")
-    for sam in (rows.filter(state=state) if state else rows).iterator():
+    for sam in (rows.filter(state=stock.parse_state(state)) if state else rows).iterator():
         terminal = sam.terminal.tid if sam.terminal else "-"
         keys = " ".join(f"{use}:v{version[0]}" for use, version in sorted(sam.key_versions.items())) or "-"
         typer.echo(f"{sam}  {sam.serial or '-':<20}  {sam.get_state_display()} {sam.state}  {terminal}  {keys}")
@@ -73,6 +74,7 @@ def bind(sam: SamNo, tid: Annotated[str, typer.Argument(help="终端号 terminal
     from onecard.services.keys.sams import stock
 
     stock.bind_sam(stock.parse_sam_no(sam), tid, actor=system())
+    _show(sam)
 
 
 @app.command()
@@ -84,6 +86,7 @@ def unbind(sam: SamNo, reason: Reason) -> None:
     from onecard.services.keys.sams import stock
 
     stock.unbind_sam(stock.parse_sam_no(sam), reason=reason, actor=system())
+    _show(sam)
 
 
 @app.command()
@@ -95,6 +98,7 @@ def block(sam: SamNo, reason: Reason) -> None:
     from onecard.services.keys.sams import stock
 
     stock.block_sam(stock.parse_sam_no(sam), reason=reason, actor=system())
+    _show(sam)
 
 
 @app.command()
@@ -106,6 +110,7 @@ def scrap(sam: SamNo, reason: Reason) -> None:
     from onecard.services.keys.sams import stock
 
     stock.scrap_sam(stock.parse_sam_no(sam), reason=reason, actor=system())
+    _show(sam)
 
 
 @app.command()
@@ -141,12 +146,53 @@ def personalise(
     typer.echo(f"{number:012X}  {stock.get_sam(number).get_state_display()} personalised")
 
 
+@app.command()
+def virtual(
+    file: Annotated[Path, typer.Argument(help="新文件 a new file")],
+    algorithm: Annotated[str, typer.Option(help="3des | sm4")] = "3des",
+) -> None:
+    """制作空白虚拟 SAM，内有演示厂商的传输密钥 / Make a blank virtual SAM with the demonstration maker's transport key."""
+    from onecard.cli.keys import ready
+    from onecard.kernel.errors import InvalidInput
+
+    ready()
+    from onecard.datacenter.home import Home
+    from onecard.services.keys.api import demo_maker_key
+    from onecard.services.keys.custody.ceremony import parse_algorithm
+    from onecard.terminal.card.store import FileStore
+    from onecard.terminal.sam.virtual import VirtualSam
+
+    cipher = parse_algorithm(algorithm)
+    if file.exists():
+        raise InvalidInput(f"文件已存在：{file}", f"the file is there already: {file}")
+    try:
+        VirtualSam.create(
+            FileStore(file), transport_key=bytes(demo_maker_key(Home.from_environment(), int(cipher))), algorithm=cipher
+        )
+    except OSError as error:
+        raise InvalidInput(f"无法写入 {file}：{error.strerror}", f"cannot write {file}: {error.strerror}") from None
+    typer.echo(f"{file}  空白虚拟 SAM blank virtual SAM")
+
+
+def _show(sam: str) -> None:
+    from onecard.services.keys.models.sams import Sam
+    from onecard.services.keys.sams import stock
+
+    found = Sam.objects.select_related("terminal").get(pk=stock.parse_sam_no(sam))
+    typer.echo(f"{found}  {found.get_state_display()} {found.state}  {found.terminal.tid if found.terminal else '-'}")
+
+
 def _slot(reader: str, virtual: Path | None) -> "Reader":
+    from onecard.kernel.errors import InvalidInput
+
     if virtual is not None:
         from onecard.terminal.reader.local import LocalReader
         from onecard.terminal.sam.virtual import VirtualSam
 
-        return LocalReader(VirtualSam.open(virtual))
+        try:
+            return LocalReader(VirtualSam.open(virtual))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise InvalidInput(f"不是虚拟 SAM 的文件：{virtual}", f"this is no file of a virtual SAM: {virtual}") from None
     from onecard.terminal.reader.pcsc import PcscReader
 
     return PcscReader(reader)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from onecard.kernel.errors import Forbidden, InvalidInput
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
     from onecard.services.actors import Actor
 
 
 def sign_in(user: str | None) -> "Actor":
     """The person behind a user name of the management centre, proved by the password, which is asked for and not shown.
 
-    Wrong passwords count towards the same lock-out as in a browser. Raises Forbidden.
+    Wrong passwords count towards the same lock-out as in a browser; a one-time password is replaced at once. Raises Forbidden,
+    InvalidInput.
     """
     from django.contrib.auth import authenticate
     from django.contrib.auth.models import User
@@ -30,9 +33,28 @@ def sign_in(user: str | None) -> "Actor":
     if not isinstance(found, User) or not found.is_staff:
         raise Forbidden("用户名或密码错误，或登录已锁定", "wrong user name or password, or signing in is locked")
     if StaffAccount.objects.filter(user_id=found.pk, password_must_change=True).exists():
-        raise Forbidden("请先在管理中心设置自己的密码", "choose a password of your own in the management centre first")
+        _choose_password(found)
     user_logged_in.send(type(found), request=request, user=found)  # what clears the counter of wrong passwords
     return actor_of(found)
+
+
+def _choose_password(user: "User") -> None:
+    """A password of one's own instead of the one-time one, by the management centre's rules. Raises InvalidInput."""
+    from django.utils.translation import override
+
+    from onecard.consoles.centre.forms import OwnPasswordForm
+
+    new = ask_hidden("请设置自己的密码 choose a password of your own: ")
+    again = ask_hidden("再输入一次 once more: ")
+    told = []
+    for language in ("zh-hans", "en"):
+        with override(language):
+            form = OwnPasswordForm(user, {"old_password": "", "new_password1": new, "new_password2": again})
+            del form.fields["old_password"]  # just proved by signing in
+            told.append(" ".join(str(error) for errors in form.errors.values() for error in errors))
+    if not form.is_valid():
+        raise InvalidInput(told[0], told[1])
+    form.save()
 
 
 def ask(prompt: str) -> str:

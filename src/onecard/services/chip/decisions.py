@@ -80,7 +80,7 @@ def reject(decision_id: int, *, actor: Actor) -> Decision:
     """Turns a proposal down; who made it may take it back the same way. The row stays open."""
     with as_refusals(), transaction.atomic():
         decision = _open_decision(decision_id)
-        if decision.requested_by != actor.name:
+        if decision.requested_by.lower() != actor.name.lower():
             actor.require("chip.approve", decision.operator_id)
         return _decide(decision, actor, approved=False)
 
@@ -94,7 +94,7 @@ def approve(decision_id: int, *, actor: Actor, now: datetime | None = None) -> D
     with as_refusals(), transaction.atomic():
         decision = Decision.objects.get(pk=_open_decision(decision_id, lock=False).pk)
         actor.require("chip.approve", decision.operator_id)
-        if decision.requested_by == actor.name:
+        if decision.requested_by.lower() == actor.name.lower():
             raise SamePerson
         found = _find(Subject(decision.subject), decision.subject_id)
         if not isinstance(found.row, CounterHole):

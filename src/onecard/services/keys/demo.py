@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from onecard.datacenter.home import Home
+from onecard.kernel.errors import RuleViolated
 from onecard.protocol.purse.ciphers import KEY_BYTES
 from onecard.services.actors import Actor
 from onecard.services.keys.custody.components import Component, Scheme, split
@@ -26,14 +27,16 @@ _ACTOR = Actor.system("demo")
 def init_demo(home: Home, *, kdf: KdfParameters | None = None, uses: Iterable[KeyUse] = tuple(KeyUse)) -> None:
     """Vault, passphrase and an active root of every use and algorithm where there are none; does nothing where there are.
 
-    Nothing either where the vault is a real one: its keys come from ceremonies. Raises VaultLocked where the demonstration's
+    Raises RuleViolated (K4) where the vault is a real one: its keys come from ceremonies; VaultLocked where the demonstration's
     passphrase is not in this home.
     """
     header = VaultHeader.objects.first()
     if header is None:
         init_vault(bytes(demo_passphrase(home).value), actor=_ACTOR, demonstration=True, kdf=kdf)
     elif not header.demonstration:
-        return
+        raise RuleViolated(
+            "K4：这里已有真实的保管库，不能作演示之用", "K4: there is a real vault here, which is no demonstration's", rule="K4"
+        )
     vault = open_vault()
     with transaction.atomic():  # two that start at once: the second one waits, and finds everything made
         lock_set(PURSE)

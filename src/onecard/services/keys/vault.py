@@ -4,7 +4,7 @@
 (`store.py`): what counts is what is committed. Proofs of chips are in `vault_proofs.py`, changes of the tree in `vault_tree.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from onecard.protocol.purse.ciphers import Algorithm
 from onecard.protocol.purse.diversify import card_factor
@@ -39,9 +39,21 @@ class Vault(Proofs, TreeWork):
         return PersoKeys(self, str(card), own=own, transport=self._transport(book, family, cipher), kind="card")
 
     def open_sam_personalisation(
-        self, sam_no: int, *, operator_id: int = 0, unit_id: int = 0, algorithm: KeyAlgorithm | None = None
+        self,
+        sam_no: int,
+        *,
+        operator_id: int = 0,
+        unit_id: int = 0,
+        algorithm: KeyAlgorithm | None = None,
+        sealed_with: int | None = None,
+        older: Mapping[KeyUse, int] | None = None,
     ) -> PersoKeys:
-        """The keys of a security module: its own control key, and the roots of `SAM_USES` (or an operator's, a unit's keys)."""
+        """The keys of a security module: its own control key, and the roots of `SAM_USES` (or an operator's, a unit's keys).
+
+        A module that left the maker's hands opens (`initial`) with its own control key, of the version `sealed_with`: one that
+        is not accepted any more opens it too, so that it can be replaced. `older` names versions in their overlap to be taken
+        instead of the active ones. Raises KeyMissing where a version is destroyed, or not accepted any more.
+        """
         book, family = self._current()
         cipher = algorithm or family.algorithm
         own: dict[KeyUse, Chosen] = {}
@@ -49,10 +61,21 @@ class Vault(Proofs, TreeWork):
             found = book.active(family, use, cipher, operator_id=operator_id, unit_id=unit_id, now=self.clock.now())
             if found is not None:
                 own[use] = found
+        for use, version in (older or {}).items():
+            before = book.accepted(family, use, cipher, version, operator_id=operator_id, unit_id=unit_id, now=self.clock.now())
+            if before is None:
+                raise missing(use, f" v{version}")
+            own[use] = before
         control = book.active(family, KeyUse.SAM_CONTROL, cipher, now=self.clock.now())
         if control is not None:
             own[KeyUse.SAM_CONTROL] = (control[0], control[1].leaf(card_factor(sam_no)))
-        return PersoKeys(self, f"SAM {sam_no}", own=own, transport=self._transport(book, family, cipher), kind="sam")
+        opening = self._transport(book, family, cipher)
+        if sealed_with is not None:
+            sealed = book.versions(family, KeyUse.SAM_CONTROL, cipher).get(sealed_with)
+            if sealed is None:
+                raise missing(KeyUse.SAM_CONTROL, f" v{sealed_with}")
+            opening = (sealed, sealed.path.leaf(card_factor(sam_no)))
+        return PersoKeys(self, f"SAM {sam_no}", own=own, transport=opening, kind="sam")
 
     def _transport(self, book: Book, family: Family, cipher: KeyAlgorithm) -> Chosen | None:
         return book.active(family, KeyUse.TRANSPORT, cipher, now=self.clock.now())

@@ -37,6 +37,17 @@ class TreeWork(VaultBase):
         key = tree.get(key_id)
         return _status(key, _count(key))
 
+    def overlapping(self, uses: Sequence[KeyUse], algorithm: KeyAlgorithm | int) -> list[tuple[KeyUse, int]]:
+        """Root keys of some uses that are still accepted beside the active ones: use and version."""
+        book, family = self._current()
+        now = self.clock.now()
+        return [
+            (use, version)
+            for use in uses
+            for version, entry in sorted(book.versions(family, use, KeyAlgorithm(algorithm)).items())
+            if entry.state == "retiring" and entry.is_accepted(now)
+        ]
+
     def rotate(
         self,
         use: KeyUse | str,

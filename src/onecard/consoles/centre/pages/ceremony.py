@@ -58,6 +58,7 @@ def open_ceremony(request: HttpRequest) -> HttpResponse:
             algorithm=parse_algorithm(post.get("algorithm", "")),
             scheme=Scheme.parse(post.get("scheme", "")),
             custodians=post.get("custodians", "").replace(",", "\n").replace("，", "\n").split("\n"),
+            version=service.parse_version(post.get("version", "")),
             expected_kcv=post.get("expected_kcv", "").strip(),
             actor=identity.of_request(request),
         )

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.contrib.auth import get_user_model
+
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import Forbidden, InvalidInput, NotFound, RuleViolated
 from onecard.protocol.purse.ciphers import Algorithm
@@ -28,6 +30,7 @@ from onecard.services.keys.models.custody import (
     CeremonyState,
     ComponentState,
 )
+from onecard.services.keys.tree import MAX_VERSION
 from onecard.services.keys.uses import SIGNING_USES, KeyUse
 from onecard.services.operators.api import refusals
 
@@ -57,7 +60,9 @@ def open_ceremony(
 ) -> Ceremony:
     """Name the custodians of a key to be made, or with `expected_kcv` of a key to be brought in again from its components.
 
-    `version` None is the next one. Raises InvalidInput, Forbidden, RuleViolated (K2: one open ceremony a use).
+    A key that is brought in keeps its `version`, which is named with its check value; a new one gets the next. Raises
+    InvalidInput, Forbidden, NotFound (a custodian who is no user), RuleViolated (K1: the version is there; K2: a ceremony for
+    the use is open).
     """
     require_person(actor, permissions.CEREMONY)
     names = [name.strip() for name in custodians if name.strip()]
@@ -65,6 +70,10 @@ def open_ceremony(
         raise InvalidInput(f"须指定 {scheme.count} 位保管人", f"{scheme.count} custodians must be named")
     if use in SIGNING_USES:
         raise InvalidInput("签名密钥只在保管库内生成", "signing keys are made inside the vault only")
+    _require_old(version, expected_kcv)
+    _require_users(names)
+    if version is not None:
+        seam.require_free(use, algorithm, version)
     now = _now(clock)
     with refusals(REFUSALS):
         ceremony = Ceremony.objects.create(
@@ -218,6 +227,14 @@ def parse_use(text: str) -> KeyUse:
     return KeyUse(text)
 
 
+def parse_version(text: str) -> int | None:
+    """A version as it is typed; None for nothing. Raises InvalidInput."""
+    digits = text.strip()
+    if digits and not (digits.isascii() and digits.isdecimal() and len(digits) <= 3):
+        raise InvalidInput(f"密钥版本为 1 至 {MAX_VERSION}", f"a key has versions 1 to {MAX_VERSION}")
+    return int(digits) if digits else None
+
+
 def parse_algorithm(text: str) -> Algorithm:
     """An algorithm by its name or number. Raises InvalidInput."""
     names = {"DES3": Algorithm.DES3, "3DES": Algorithm.DES3, "SM4": Algorithm.SM4} | {str(int(a)): a for a in Algorithm}
@@ -237,6 +254,22 @@ def ceremony_tag(ceremony: Ceremony) -> int:
 
 
 # --- inside a transaction -----------------------------------------------------------------------------------------------
+
+
+def _require_old(version: int | None, expected_kcv: str) -> None:
+    """A key that comes back says which it is and what it must be: both or neither."""
+    if (version is None) != (not expected_kcv):
+        raise InvalidInput(
+            "恢复已有密钥须同时给出其版本与应得的校验值", "an old key comes back with its version and its check value: give both"
+        )
+    if version is not None and not 1 <= version <= MAX_VERSION:
+        raise InvalidInput(f"密钥版本为 1 至 {MAX_VERSION}", f"a key has versions 1 to {MAX_VERSION}")
+
+
+def _require_users(names: Sequence[str]) -> None:
+    for name in names:
+        if not get_user_model().objects.filter(username__iexact=name, is_active=True).exists():
+            raise NotFound(f"保管人不是管理中心用户：{name}", f"no user of the management centre: {name}")
 
 
 def _own(ceremony_id: int, actor: Actor, *states: CeremonyState) -> tuple[Ceremony, CeremonyComponent]:

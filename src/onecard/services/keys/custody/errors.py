@@ -21,6 +21,7 @@ REFUSALS: dict[str, Refusal] = {
     "key_request_final": Refusal("K2", "该申请已有结果", "the request is decided already"),
     "key_request_one_waiting": Refusal("K2", "同一申请已在等待批准", "the same request is waiting already"),
     "sam_order_of_states": Refusal("K3", "SAM 的当前状态不允许该操作", "the SAM's state does not allow this"),
+    "sam_unblocked_by_two": Refusal("K3", "恢复已停用的 SAM 须双人批准", "to lift a SAM's block takes two people"),
     "sam_bound": Refusal("K3", "只有已绑定或停用的 SAM 可以有终端", "only a bound or blocked SAM has a terminal"),
     "sam_personalised": Refusal("K3", "SAM 尚未个人化", "the SAM is not personalised"),
     "keys_sam_terminal_id_key": Refusal("K3", "该终端已绑定另一个 SAM", "the terminal has another SAM"),

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from onecard.kernel.clock import Clock, SystemClock
-from onecard.kernel.errors import InvalidInput, NotFound
+from onecard.kernel.errors import Forbidden, InvalidInput, NotFound
 from onecard.services.actors import Actor
 from onecard.services.keys.custody import permissions, seam
 from onecard.services.keys.custody.errors import REFUSALS, require_person
@@ -91,7 +91,7 @@ def withdraw(request_id: int, *, actor: Actor) -> KeyRequest:
     with refusals(REFUSALS):
         request = _waiting(request_id)
         if request.requested_by.lower() != actor.name.lower():
-            raise REFUSALS["key_request_final"].build()
+            raise Forbidden("只能撤回自己的申请", "only one's own request can be withdrawn")
         request.state = RequestState.WITHDRAWN
         request.save(update_fields=["state"])
     return request

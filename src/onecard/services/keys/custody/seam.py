@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from onecard.kernel.errors import InvalidInput
+from onecard.kernel.errors import InvalidInput, RuleViolated
 from onecard.services.actors import Actor
 from onecard.services.keys.custody.components import Component, Scheme
 from onecard.services.keys.keepers.base import Handle, SealedComponent, Slot
@@ -72,6 +72,12 @@ def combine(ceremony: Ceremony, scheme: Scheme, parts: Sequence[CeremonyComponen
             f"the result has the check value {made.kcv}, not {ceremony.expected_kcv}: a component is wrong, enter it again",
         )
     return made
+
+
+def require_free(use: KeyUse, algorithm: int, version: int) -> None:
+    """Raises RuleViolated (K1) where this vault has, or had, that version."""
+    if any((key.use, key.algorithm, key.level, key.version) == (use, algorithm, Level.ROOT, version) for key in vault().status()):
+        raise RuleViolated(f"K1：{use} 的版本 {version} 已存在", f"K1: version {version} of {use} is there already", rule="K1")
 
 
 def _forget(key_id: int) -> None:

@@ -462,5 +462,5 @@ class Migration(migrations.Migration):
                 name="sam_personalised",
             ),
         ),
-        *[migrations.RunSQL((SQL / name).read_text(encoding="utf-8")) for name in ("custody.sql", "sams.sql")],
+        *[migrations.RunSQL((SQL / name).read_text(encoding="utf-8")) for name in ("custody.sql", "sam_moves.sql", "sams.sql")],
     ]

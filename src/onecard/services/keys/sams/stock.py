@@ -1,6 +1,7 @@
 """The life of a module (K3): ordered, received, personalised, bound, blocked, scrapped; each step written to its log.
 
-Which step may follow which is held by the database (`sql/sams.sql`); here is who may take it.
+Which step may follow which is held by the database as well (`sql/sam_moves.sql`); here is who may take it. Out of `blocked` one
+person scraps a module; anything else is an approved request of two.
 """
 
 import re
@@ -10,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from onecard.kernel.clock import Clock, SystemClock
-from onecard.kernel.errors import InvalidInput, NotFound
+from onecard.kernel.errors import InvalidInput, NotFound, RuleViolated
 from onecard.services.actors import Actor
 from onecard.services.keys.custody import permissions
 from onecard.services.keys.custody.errors import REFUSALS
@@ -18,6 +19,15 @@ from onecard.services.keys.models.sams import MAX_SAM_NO, Sam, SamEvent, SamStat
 from onecard.services.operators.api import refusals
 
 _SERIAL = re.compile("[0-9A-Z]{4,20}")
+_STARTS = {
+    "personalised": (SamState.RECEIVED, SamState.PERSONALISED),
+    "bound": (SamState.PERSONALISED,),
+    "unbound": (SamState.BOUND,),
+    "blocked": (SamState.RECEIVED, SamState.PERSONALISED, SamState.BOUND),
+    "scrapped": (SamState.ORDERED, SamState.RECEIVED, SamState.PERSONALISED, SamState.BLOCKED),
+    "unblocked": (SamState.BLOCKED,),
+}
+"""The states an act may start from."""
 _TERMINAL_SQL = "SELECT id FROM devices_terminal WHERE tid = %s"
 
 
@@ -100,8 +110,7 @@ def unblock_sam(sam_no: int, *, actor: Actor) -> SamState:
     """Back to where the module stood. Called by an approved request only (`custody/requests.py`)."""
     with refusals(REFUSALS):
         sam = _locked(sam_no)
-        if sam.state != SamState.BLOCKED:
-            raise REFUSALS["sam_order_of_states"].build()
+        require_start(sam, "unblocked")
         at_work = SamState.BOUND if sam.terminal_id else SamState.PERSONALISED
         state = at_work if sam.personalised_at else SamState.RECEIVED
         _set(sam, state, act="unblocked", detail="", actor=actor)
@@ -130,6 +139,14 @@ def get_sam(sam_no: int) -> Sam:
     return found
 
 
+def parse_state(text: str) -> SamState:
+    """A state by its name. Raises InvalidInput."""
+    if text not in SamState.values:
+        names = ", ".join(SamState.values)
+        raise InvalidInput(f"没有这种状态：{text}（{names}）", f"no such state: {text} ({names})")
+    return SamState(text)
+
+
 def parse_sam_no(text: str) -> int:
     """A number as the module itself carries it: 12 hexadecimal digits (spaces allowed). Raises InvalidInput."""
     digits = "".join(text.split())
@@ -145,11 +162,21 @@ def parse_sam_no(text: str) -> int:
 def _move(sam_no: int, state: SamState, *, act: str, detail: str, actor: Actor, **changes: object) -> None:
     with refusals(REFUSALS):
         sam = _locked(sam_no)
-        if sam.state == state:
-            raise REFUSALS["sam_order_of_states"].build()
+        require_start(sam, act)
         for name, value in changes.items():
             setattr(sam, name, value)
         _set(sam, state, act=act, detail=detail, actor=actor)
+
+
+def require_start(sam: Sam, act: str) -> None:
+    """Raises RuleViolated (K3) where an act may not start from the state a module is in."""
+    if sam.state in _STARTS[act]:
+        return
+    raise RuleViolated(
+        f"K3：SAM {sam} 当前{sam.get_state_display()}，不允许该操作",
+        f"K3: SAM {sam} is {sam.state}: its state does not allow this",
+        rule="K3",
+    )
 
 
 def _set(sam: Sam, state: SamState, *, act: str, detail: str, actor: Actor) -> None:
