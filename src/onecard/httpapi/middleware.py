@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from onecard.httpapi.identity import identity
+from onecard.httpapi.parsing import is_too_large
 from onecard.httpapi.problems import CONTENT_TYPE, problem
 from onecard.services.actors import Actor
 
@@ -18,9 +19,11 @@ def rest(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpR
     """A page not found, a method not allowed and the like in the form a program expects; the audit row of a call."""
 
     def handle(request: HttpRequest) -> HttpResponse:
-        answer = get_response(request)
         if not request.path.startswith(PREFIX):
-            return answer
+            return get_response(request)
+        if any("\0" in part or is_too_large(part) for part in request.path.split("/")):
+            return problem(request, 404)  # no row has such a number
+        answer = get_response(request)
         if isinstance(getattr(request, "auth", None), Actor) and request.method not in _READING and not hasattr(request, QUIET):
             identity().record_call(request, call=f"{request.method} {request.path}", answer=answer.status_code)
         if answer.status_code >= 400 and answer.headers.get("Content-Type") != CONTENT_TYPE:

@@ -6,8 +6,12 @@ its `errors`, one a field.
 
 import json
 import logging
+import re
 from typing import Any
 
+import psycopg
+import psycopg.errors
+from django.db import DataError, IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -79,6 +83,8 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(TooManyError, _of_too_many)
     api.add_exception_handler(Http404, lambda request, error: problem(request, 404))
     api.add_exception_handler(HttpError, _of_ninja)
+    api.add_exception_handler(IntegrityError, _of_database)
+    api.add_exception_handler(DataError, _of_database)
     api.add_exception_handler(Exception, _of_others)
 
 
@@ -107,8 +113,31 @@ def _of_validation(request: HttpRequest, error: ValidationError | type[Validatio
     return problem(request, 422, errors=errors, retryable=False)
 
 
+_KEY = re.compile(r"Key \((\w+)\)=")
+
+
+def _of_database(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
+    """What only the database has refused, in words of our own: its sentences may hold what was sent."""
+    assert isinstance(error, Exception)
+    cause = error.__cause__
+    found = cause.diag if isinstance(cause, psycopg.Error) else None
+    key = _KEY.match((found.message_detail if found else "") or "")
+    field = (found.column_name if found else None) or (key[1] if key else "")
+    log.warning("rest: %s %s refused by the database: %s %s", request.method, request.path, type(cause).__name__, field)
+    zh, en = (f"（{field}）", f" ({field})") if field else ("", "")
+    if isinstance(cause, psycopg.errors.UniqueViolation):
+        return problem(request, 409, code="CONFLICT", text=Text(f"已有相同的数据{zh}", f"there is one like it already{en}"))
+    if isinstance(cause, psycopg.errors.ForeignKeyViolation):
+        text = Text(f"所指的对象不存在{zh}", f"what it refers to does not exist{en}")
+    else:
+        text = Text(f"数据超出允许的范围或格式{zh}", f"a value is outside what is allowed{en}")
+    return problem(request, 422, text=text, retryable=False)
+
+
 def _of_ninja(request: HttpRequest, error: HttpError | type[HttpError]) -> HttpResponse:
     assert isinstance(error, HttpError)
+    if isinstance(error.__cause__, InvalidInput):  # refused while the body was read
+        return _of_ours(request, error.__cause__)
     return problem(request, error.status_code)
 
 

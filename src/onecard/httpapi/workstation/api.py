@@ -13,6 +13,7 @@ from ninja.openapi.docs import Swagger
 from onecard.httpapi import problems
 from onecard.httpapi.auth import BearerToken, ConsoleSession
 from onecard.httpapi.identity import identity
+from onecard.httpapi.parsing import BoundedParser
 from onecard.httpapi.workstation import (
     accounts,
     batches,
@@ -54,6 +55,7 @@ api = NinjaAPI(
     docs=Swagger(settings={"persistAuthorization": False, "validatorUrl": None, "tryItOutEnabled": True}),
     docs_decorator=_for_staff,
     auth=[BearerToken(), ConsoleSession()],
+    parser=BoundedParser(),
 )
 problems.install(api)
 for _tag, _part in (
