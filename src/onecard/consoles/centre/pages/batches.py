@@ -175,7 +175,7 @@ def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
         "title": f"{_('Issuing batch')} {found.pk}",
         "state": state,
         "states": JobState.choices,
-        "table": _jobs_table(page),
+        "table": _jobs_table(page, request),
         "next": address(request, after=page[-1].pk) if len(page) == PAGE else None,
         "first": address(request, after=None) if after else None,
         "controls": [(act, _NAMES[act]) for act in _CONTROLS.get(BatchState(found.state), ())]
@@ -207,12 +207,19 @@ def _progress(request: HttpRequest, found: Batch) -> dict[str, Any]:
     }
 
 
-def _jobs_table(page: list[Job]) -> Table:
+def _holder(job: Job, request: HttpRequest) -> Any:
+    """Whom it is for: by name for those who may see cardholders, by number for others."""
+    if job.holder is None:
+        return _("anonymous")
+    return job.holder.name or _("anonymous") if allowed(request, Can.VIEW_HOLDERS) else job.holder_id
+
+
+def _jobs_table(page: list[Job], request: HttpRequest) -> Table:
     rows = [
         [
             Cell(job.pk, reverse("admin:centre_job", args=[job.pk])),
             Cell(job.card_no, reverse("admin:centre_card", args=[job.card_no]) if job.state == JobState.DONE else ""),
-            (job.holder.name if job.holder else "") or _("anonymous"),
+            _holder(job, request),
             job.stock_serial or "–",
             Cell(
                 job.get_state_display(), tone=JOB_TONES.get(job.state, ""), note=_("to be rolled back") if job.roll_back else ""
@@ -290,7 +297,7 @@ def job(request: HttpRequest, job_id: int) -> HttpResponse:
             (_("Purpose"), found.get_purpose_display()),
             *_old_card(found),
             (_("Card"), found.card_no or "–"),
-            (_("Cardholder"), (found.holder.name if found.holder else "") or _("anonymous")),
+            (_("Cardholder"), _holder(found, request)),
             (_("Operator"), found.operator.name),
             (_("Card type"), found.card_type.name),
             (_("Medium"), labels.MEDIA.get(found.medium, found.medium)),

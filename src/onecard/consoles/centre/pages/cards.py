@@ -30,6 +30,7 @@ from onecard.consoles.centre.pages.panels import CODE, Cell, Column, Table
 from onecard.consoles.centre.roles import Can, allowed
 from onecard.kernel.codes import Text
 from onecard.kernel.errors import Forbidden, NotFound, OneCardError
+from onecard.kernel.money import format_yuan
 from onecard.kernel.numbers import is_account_no, is_card_no
 from onecard.ledger.codes import KIND_TEXT, Medium, TransferKind
 from onecard.services.actors import Actor
@@ -135,7 +136,7 @@ def cards(request: HttpRequest) -> HttpResponse:
         value = number(text)
         if value is not None and is_card_no(value) and found.filter(pk=value).exists():
             return redirect("admin:centre_card", value)
-        found = _search(found, text, value)
+        found = _search(found, text, value, bound)
         problem = "" if found.exists() else _("No card has this number, account, cardholder or phone.")
     page = list(found.order_by("card_no")[:PAGE])
     context = {
@@ -149,10 +150,12 @@ def cards(request: HttpRequest) -> HttpResponse:
     return render(request, "centre/cards.html", context)
 
 
-def _search(found: "QuerySet[LedgerCard]", text: str, value: int | None) -> "QuerySet[LedgerCard]":
+def _search(found: "QuerySet[LedgerCard]", text: str, value: int | None, bound: frozenset[int] | None) -> "QuerySet[LedgerCard]":
     if value is not None and is_account_no(value):
         return found.filter(account_id=value)
     named = Holder.objects.filter(phone=text) if value is not None else Holder.objects.filter(name=text)
+    if bound is not None:  # before the first are taken: many operators know a name
+        named = named.filter(operator_id__in=bound)
     return found.filter(account__holder_id__in=list(named.values_list("id", flat=True)[:PAGE]))
 
 
@@ -273,13 +276,19 @@ def _undoable(found: Card) -> int | None:
     return newest.pk
 
 
+def _detail(entry: Any) -> str:
+    """The details without the amount, which stands beside them."""
+    text = labels.own_language(entry.detail)
+    return text.removeprefix(format_yuan(entry.amount_fen)).lstrip("，, ") if entry.amount_fen else text
+
+
 def _entry(entry: Any, undoable: int | None) -> dict[str, Any]:
     return {
         "at": formats.moment(entry.at),
         "source": labels.own_language(_SOURCES[entry.source]),
         "kind": entry.source,
         "title": labels.own_language(entry.title),
-        "detail": "" if entry.source == "money" else labels.own_language(entry.detail),  # the amount again
+        "detail": _detail(entry),
         "actor": entry.actor,
         "reason": entry.reason,
         "amount": formats.yuan(entry.amount_fen) if entry.amount_fen else "",
