@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from onecard.datacenter.home import Home
 from onecard.kernel.clock import ManualClock
-from onecard.kernel.errors import InvalidInput
+from onecard.kernel.errors import InvalidInput, RuleViolated
 from onecard.protocol.purse import proofs, secure
 from onecard.protocol.purse.ciphers import Algorithm
 from onecard.protocol.purse.diversify import area_factor, card_factor, diversify_path
@@ -226,5 +226,6 @@ def test_a_real_vault_gets_no_keys_of_a_demonstration(home: Home, monkeypatch: p
     api.init_vault("correct horse battery staple", actor=ADMIN, kdf=FAST)
     (home.path / "passphrase").write_text("correct horse battery staple")
     monkeypatch.setenv("ONECARD_VAULT_PASSPHRASE_FILE", str(home.path / "passphrase"))
-    api.init_demo(home, kdf=FAST)
+    with pytest.raises(RuleViolated, match="K4"):
+        api.init_demo(home, kdf=FAST)
     assert api.open_vault().status() == []

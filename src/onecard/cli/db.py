@@ -106,9 +106,7 @@ def admin(
     try:
         User.username_validator(name)
     except ValidationError:
-        raise InvalidInput(
-            f"用户名只用字母、数字与 @.+-_：{name}", f"letters, digits and @.+-_ only: {name}"
-        ) from None
+        raise InvalidInput(f"用户名只用字母、数字与 @.+-_：{name}", f"letters, digits and @.+-_ only: {name}") from None
     if len(name) > 150 or User.objects.filter(username__iexact=name).exists():
         raise InvalidInput(f"用户已存在，或名称过长：{name}", f"there is such a user, or the name is too long: {name}")
     sync_roles()
