@@ -43,7 +43,7 @@ def reject_held(decision_id: int, *, actor: Actor) -> HeldDecision:
     """Turns a proposal down; who made it may take it back the same way. The payment stays open."""
     with as_refusals(), transaction.atomic():
         decision = _open_decision(decision_id)
-        permission = "paycodes.decide" if decision.requested_by == actor.name else "paycodes.approve"
+        permission = "paycodes.decide" if decision.requested_by.lower() == actor.name.lower() else "paycodes.approve"
         actor.require(permission, decision.operator_id)
         return _decide(decision, actor, approved=False)
 
@@ -59,7 +59,7 @@ def approve_held(decision_id: int, *, actor: Actor, now: datetime | None = None)
         if asked is None:
             raise UnknownHeld(decision_id)
         actor.require("paycodes.approve", asked.operator_id)
-        if asked.requested_by == actor.name:
+        if asked.requested_by.lower() == actor.name.lower():
             raise SamePerson
         _hold_lane(card_lane(asked.held.card_no))  # before the rows, like everybody
         decision = _decide(_open_decision(decision_id), actor, approved=True)

@@ -187,7 +187,7 @@ _ROWS = {"quarantine": _quarantine, "gray": _gray, "holes": _holes, "doubts": _d
 def _decision(row: dict[str, Any], name: str, *, may_decide: bool, may_see_cards: bool) -> dict[str, Any]:
     """What the page offers for a row: to propose, to answer another's proposal, or to take the own one back."""
     decision: Decision | None = row["proposed"]
-    own = decision is not None and decision.requested_by == name
+    own = decision is not None and decision.requested_by.lower() == name.lower()
     outcomes = api.outcomes_for(row["subject"], row["id"]) if may_decide and decision is None else ()
     return {
         "link": (

@@ -63,7 +63,7 @@ def _row(row: api.HeldRow, terminals: dict[int, str], *, name: str, may_decide: 
     if payment.used_by_terminal is not None:
         other = terminals.get(payment.used_by_terminal, payment.used_by_terminal)
         why += " · " + _("used at terminal %(terminal)s, number %(seq)s") % {"terminal": other, "seq": payment.used_by_seq}
-    own = decision is not None and decision.requested_by == name
+    own = decision is not None and decision.requested_by.lower() == name.lower()
     return {
         "payment": payment,
         "amount": formats.yuan(payment.amount_fen),
