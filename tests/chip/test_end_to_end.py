@@ -15,10 +15,12 @@ from onecard.datacenter.home import Home
 from onecard.kernel.codes import Operation, Result
 from onecard.ledger.balances import chip_balance
 from onecard.protocol.proto.records_pb2 import ChipLoad, ChipLoadAnswer
+from onecard.services.actors import Actor
 from onecard.services.chip import api
 from onecard.services.chip.models import HeldRecord, Load, LoadDoubt, Purchase
 from onecard.services.chip.raw import raw
 from onecard.services.keys import api as keys
+from onecard.services.keys.custody import requests
 from onecard.services.keys.sams import stock
 from onecard.terminal.chipjournal import LoadState, SaleState
 from onecard.terminal.chipline import journal_record
@@ -122,7 +124,10 @@ def test_a_blocked_sams_record_and_a_falsified_one_stand_in_quarantine_while_oth
     assert [row.record.code for row in api.quarantine(actor=SYSTEM, card_no=card_no)] == [Result.SAM_BLOCKED, Result.TAC_WRONG]
     assert (shadow(card_no), Purchase.objects.filter(card_no=card_no).count()) == (900, 1)
     assert [text.en for text in api.counters_complete(card_no)] == ["2 records wait for a decision"]
-    stock.unblock_sam(SAM_NO, actor=SYSTEM)
+    lift = requests.ask(
+        requests.RequestAction.SAM_UNBLOCK, sam_no=SAM_NO, reason="找到了", actor=Actor("anne", frozenset({"keys.request"}))
+    )
+    requests.approve(lift.pk, actor=Actor("bert", frozenset({"keys.approve"})))
 
 
 def test_while_the_vault_is_locked_nothing_is_lost(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
