@@ -1,7 +1,6 @@
 """The cardholders of a real campus (open data, references replaced): two access cards are each held by two people."""
 
 import gzip
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from onecard.services.people.models import Department, Holder
 from tests.people.conftest import ACTOR
 from tests.services.conftest import Tree
 
-FILE = Path(os.environ.get("ONECARD_SHARED_DATA", "/work/shared/data")) / "campus-cardholders.csv.gz"
+FILE = Path(__file__).parents[3] / "shared" / "data" / "campus-cardholders.csv.gz"
 
 
 @pytest.fixture
