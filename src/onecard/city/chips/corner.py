@@ -12,6 +12,7 @@ from onecard.city.chips.folder import ChipFolder
 from onecard.city.chips.wallet import Pocketed, Wallet
 from onecard.city.terminals import NativeTerminals
 from onecard.kernel.codes import Operation
+from onecard.protocol.purse.apdu import Status
 from onecard.terminal.card.virtual import VirtualCard
 from onecard.terminal.chip import ChipRefused, InDoubt, SamSlot, load, purchase
 from onecard.terminal.chipjournal import ChipJournal, LoadState
@@ -70,7 +71,9 @@ class ChipCorner:
                 return "chip: nobody"
             try:
                 return self._buy(terminal_id, card, amount_fen)
-            except ChipRefused:
+            except ChipRefused as refused:
+                if refused.sw != Status.INSUFFICIENT_BALANCE:
+                    return f"chip: refused {refused.sw:04X}"
                 return await self._load(terminal_id, card) if online else "chip: not enough"
             finally:
                 self._settle(terminal_id)
