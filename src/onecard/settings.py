@@ -20,6 +20,8 @@ INSTALLED_APPS = [
     "onecard.services.issuing",
     "onecard.services.chip",
     "onecard.services.paycodes",
+    "onecard.services.offline",
+    "onecard.services.rollouts",
     "onecard.services.settlement",
     "onecard.services.monitoring",
 ]

@@ -1,3 +1,4 @@
+from onecard.protocol.proto import device_pb2 as _device_pb2
 from onecard.protocol.proto import records_pb2 as _records_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -53,16 +54,38 @@ class WatchAdmissionRequest(_message.Message):
     def __init__(self, gateway: _Optional[str] = ...) -> None: ...
 
 class AdmissionEvent(_message.Message):
-    __slots__ = ("lines", "removed_line_id", "snapshot_end", "pay_code_keys")
+    __slots__ = ("lines", "removed_line_id", "snapshot_end", "pay_code_keys", "data", "tasks")
     LINES_FIELD_NUMBER: _ClassVar[int]
     REMOVED_LINE_ID_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_END_FIELD_NUMBER: _ClassVar[int]
     PAY_CODE_KEYS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[Line]
     removed_line_id: _containers.RepeatedScalarFieldContainer[int]
     snapshot_end: bool
     pay_code_keys: _records_pb2.PayCodeKeys
-    def __init__(self, lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., removed_line_id: _Optional[_Iterable[int]] = ..., snapshot_end: _Optional[bool] = ..., pay_code_keys: _Optional[_Union[_records_pb2.PayCodeKeys, _Mapping]] = ...) -> None: ...
+    data: PlatformData
+    tasks: _containers.RepeatedCompositeFieldContainer[LineTasks]
+    def __init__(self, lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., removed_line_id: _Optional[_Iterable[int]] = ..., snapshot_end: _Optional[bool] = ..., pay_code_keys: _Optional[_Union[_records_pb2.PayCodeKeys, _Mapping]] = ..., data: _Optional[_Union[PlatformData, _Mapping]] = ..., tasks: _Optional[_Iterable[_Union[LineTasks, _Mapping]]] = ...) -> None: ...
+
+class PlatformData(_message.Message):
+    __slots__ = ("current",)
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    current: _containers.RepeatedCompositeFieldContainer[_device_pb2.DataVersion]
+    def __init__(self, current: _Optional[_Iterable[_Union[_device_pb2.DataVersion, _Mapping]]] = ...) -> None: ...
+
+class LineTasks(_message.Message):
+    __slots__ = ("line_id", "current", "lease_serial", "tasks")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    LEASE_SERIAL_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    line_id: int
+    current: _containers.RepeatedCompositeFieldContainer[_device_pb2.DataVersion]
+    lease_serial: int
+    tasks: _containers.RepeatedCompositeFieldContainer[_device_pb2.Task]
+    def __init__(self, line_id: _Optional[int] = ..., current: _Optional[_Iterable[_Union[_device_pb2.DataVersion, _Mapping]]] = ..., lease_serial: _Optional[int] = ..., tasks: _Optional[_Iterable[_Union[_device_pb2.Task, _Mapping]]] = ...) -> None: ...
 
 class Line(_message.Message):
     __slots__ = ("line_id", "certificate_sha256", "unit_id", "name", "kind", "refusal", "valid_until_us", "terminals")
@@ -85,14 +108,18 @@ class Line(_message.Message):
     def __init__(self, line_id: _Optional[int] = ..., certificate_sha256: _Optional[bytes] = ..., unit_id: _Optional[int] = ..., name: _Optional[str] = ..., kind: _Optional[_Union[LineKind, str]] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., valid_until_us: _Optional[int] = ..., terminals: _Optional[_Iterable[_Union[LineTerminal, _Mapping]]] = ...) -> None: ...
 
 class LineTerminal(_message.Message):
-    __slots__ = ("terminal_id", "tid", "mid")
+    __slots__ = ("terminal_id", "tid", "mid", "certificate_sha256", "driver")
     TERMINAL_ID_FIELD_NUMBER: _ClassVar[int]
     TID_FIELD_NUMBER: _ClassVar[int]
     MID_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    DRIVER_FIELD_NUMBER: _ClassVar[int]
     terminal_id: int
     tid: str
     mid: str
-    def __init__(self, terminal_id: _Optional[int] = ..., tid: _Optional[str] = ..., mid: _Optional[str] = ...) -> None: ...
+    certificate_sha256: bytes
+    driver: str
+    def __init__(self, terminal_id: _Optional[int] = ..., tid: _Optional[str] = ..., mid: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., driver: _Optional[str] = ...) -> None: ...
 
 class SignOnRequest(_message.Message):
     __slots__ = ("terminal_id",)
@@ -161,3 +188,85 @@ class LineReport(_message.Message):
 class LineReportReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class DeviceReport(_message.Message):
+    __slots__ = ("gateway", "lines", "events", "refused")
+    GATEWAY_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    gateway: str
+    lines: _containers.RepeatedCompositeFieldContainer[LineStatus]
+    events: _containers.RepeatedCompositeFieldContainer[LineEvents]
+    refused: _containers.RepeatedCompositeFieldContainer[RefusedHandshake]
+    def __init__(self, gateway: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[LineStatus, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[LineEvents, _Mapping]]] = ..., refused: _Optional[_Iterable[_Union[RefusedHandshake, _Mapping]]] = ...) -> None: ...
+
+class LineStatus(_message.Message):
+    __slots__ = ("line_id", "heard_at_us", "address", "clock_offset_us", "hello", "heartbeat")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    HEARD_AT_US_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_OFFSET_US_FIELD_NUMBER: _ClassVar[int]
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    line_id: int
+    heard_at_us: int
+    address: str
+    clock_offset_us: int
+    hello: _device_pb2.Hello
+    heartbeat: _device_pb2.Heartbeat
+    def __init__(self, line_id: _Optional[int] = ..., heard_at_us: _Optional[int] = ..., address: _Optional[str] = ..., clock_offset_us: _Optional[int] = ..., hello: _Optional[_Union[_device_pb2.Hello, _Mapping]] = ..., heartbeat: _Optional[_Union[_device_pb2.Heartbeat, _Mapping]] = ...) -> None: ...
+
+class LineEvents(_message.Message):
+    __slots__ = ("line_id", "events")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    line_id: int
+    events: _containers.RepeatedCompositeFieldContainer[_device_pb2.DeviceEvent]
+    def __init__(self, line_id: _Optional[int] = ..., events: _Optional[_Iterable[_Union[_device_pb2.DeviceEvent, _Mapping]]] = ...) -> None: ...
+
+class RefusedHandshake(_message.Message):
+    __slots__ = ("at_us", "address", "reason", "certificate_der", "times")
+    AT_US_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_DER_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
+    at_us: int
+    address: str
+    reason: str
+    certificate_der: bytes
+    times: int
+    def __init__(self, at_us: _Optional[int] = ..., address: _Optional[str] = ..., reason: _Optional[str] = ..., certificate_der: _Optional[bytes] = ..., times: _Optional[int] = ...) -> None: ...
+
+class DeviceReportReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FetchFileCall(_message.Message):
+    __slots__ = ("line_id", "name", "offset", "length")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    line_id: int
+    name: str
+    offset: int
+    length: int
+    def __init__(self, line_id: _Optional[int] = ..., name: _Optional[str] = ..., offset: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
+
+class GetLeaseCall(_message.Message):
+    __slots__ = ("line_id",)
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    line_id: int
+    def __init__(self, line_id: _Optional[int] = ...) -> None: ...
+
+class EnrolDeviceCall(_message.Message):
+    __slots__ = ("gateway", "address", "enrol")
+    GATEWAY_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ENROL_FIELD_NUMBER: _ClassVar[int]
+    gateway: str
+    address: str
+    enrol: _device_pb2.Enrol
+    def __init__(self, gateway: _Optional[str] = ..., address: _Optional[str] = ..., enrol: _Optional[_Union[_device_pb2.Enrol, _Mapping]] = ...) -> None: ...

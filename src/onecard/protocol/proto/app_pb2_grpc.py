@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from onecard.protocol.proto import app_pb2 as onecard_dot_protocol_dot_proto_dot_app__pb2
+from onecard.protocol.proto import device_pb2 as onecard_dot_protocol_dot_proto_dot_device__pb2
 from onecard.protocol.proto import records_pb2 as onecard_dot_protocol_dot_proto_dot_records__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -65,6 +66,26 @@ class ApplicationStub:
                 request_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.LineReport.SerializeToString,
                 response_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.LineReportReply.FromString,
                 _registered_method=True)
+        self.ReportDevices = channel.unary_unary(
+                '/onecard.v1.Application/ReportDevices',
+                request_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.DeviceReport.SerializeToString,
+                response_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.DeviceReportReply.FromString,
+                _registered_method=True)
+        self.FetchFile = channel.unary_unary(
+                '/onecard.v1.Application/FetchFile',
+                request_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.FetchFileCall.SerializeToString,
+                response_deserializer=onecard_dot_protocol_dot_proto_dot_device__pb2.FetchReply.FromString,
+                _registered_method=True)
+        self.GetLease = channel.unary_unary(
+                '/onecard.v1.Application/GetLease',
+                request_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.GetLeaseCall.SerializeToString,
+                response_deserializer=onecard_dot_protocol_dot_proto_dot_device__pb2.LeaseReply.FromString,
+                _registered_method=True)
+        self.EnrolDevice = channel.unary_unary(
+                '/onecard.v1.Application/EnrolDevice',
+                request_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.EnrolDeviceCall.SerializeToString,
+                response_deserializer=onecard_dot_protocol_dot_proto_dot_device__pb2.Enrolled.FromString,
+                _registered_method=True)
 
 
 class ApplicationServicer:
@@ -112,6 +133,34 @@ class ApplicationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportDevices(self, request, context):
+        """States and events of devices, and who was refused; OK means all of it is stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FetchFile(self, request, context):
+        """A part of a file of the signed repository.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLease(self, request, context):
+        """The lease of a line (O4).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnrolDevice(self, request, context):
+        """A certificate for a one-time code.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ApplicationServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -144,6 +193,26 @@ def add_ApplicationServicer_to_server(servicer, server):
                     servicer.ReportLines,
                     request_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.LineReport.FromString,
                     response_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.LineReportReply.SerializeToString,
+            ),
+            'ReportDevices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportDevices,
+                    request_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.DeviceReport.FromString,
+                    response_serializer=onecard_dot_protocol_dot_proto_dot_app__pb2.DeviceReportReply.SerializeToString,
+            ),
+            'FetchFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchFile,
+                    request_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.FetchFileCall.FromString,
+                    response_serializer=onecard_dot_protocol_dot_proto_dot_device__pb2.FetchReply.SerializeToString,
+            ),
+            'GetLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLease,
+                    request_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.GetLeaseCall.FromString,
+                    response_serializer=onecard_dot_protocol_dot_proto_dot_device__pb2.LeaseReply.SerializeToString,
+            ),
+            'EnrolDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnrolDevice,
+                    request_deserializer=onecard_dot_protocol_dot_proto_dot_app__pb2.EnrolDeviceCall.FromString,
+                    response_serializer=onecard_dot_protocol_dot_proto_dot_device__pb2.Enrolled.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -308,6 +377,114 @@ class Application:
             '/onecard.v1.Application/ReportLines',
             onecard_dot_protocol_dot_proto_dot_app__pb2.LineReport.SerializeToString,
             onecard_dot_protocol_dot_proto_dot_app__pb2.LineReportReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDevices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onecard.v1.Application/ReportDevices',
+            onecard_dot_protocol_dot_proto_dot_app__pb2.DeviceReport.SerializeToString,
+            onecard_dot_protocol_dot_proto_dot_app__pb2.DeviceReportReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onecard.v1.Application/FetchFile',
+            onecard_dot_protocol_dot_proto_dot_app__pb2.FetchFileCall.SerializeToString,
+            onecard_dot_protocol_dot_proto_dot_device__pb2.FetchReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onecard.v1.Application/GetLease',
+            onecard_dot_protocol_dot_proto_dot_app__pb2.GetLeaseCall.SerializeToString,
+            onecard_dot_protocol_dot_proto_dot_device__pb2.LeaseReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnrolDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/onecard.v1.Application/EnrolDevice',
+            onecard_dot_protocol_dot_proto_dot_app__pb2.EnrolDeviceCall.SerializeToString,
+            onecard_dot_protocol_dot_proto_dot_device__pb2.Enrolled.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,15 @@ BEGIN
     SELECT nullif(anonymous_fen, 0), nullif(registered_fen, 0) INTO v_cap_anonymous, v_cap_registered FROM ledger.legal_cap
      WHERE valid_from <= (v_now AT TIME ZONE 'Asia/Shanghai')::date ORDER BY valid_from DESC LIMIT 1;
 
+    -- What was refused on line and made off line all the same, because the refusal did not arrive in time, has happened: the advice
+    -- takes the refusal's place (ADR 0071). A reversed purchase keeps its row.
+    IF 2 = ANY (p_op) THEN
+        DELETE FROM ledger.posting_key k
+         USING unnest(p_op, p_terminal, p_seq, p_card, p_amount, p_merchant) i(op, terminal, seq, card, amount, merchant)
+         WHERE i.op = 2 AND k.terminal_id = i.terminal AND k.terminal_seq = i.seq AND k.phase = 0 AND k.op = 1 AND k.state = 0
+           AND k.code >= 20 AND k.card_no = i.card AND k.amount_fen = i.amount AND k.merchant = i.merchant;
+    END IF;
+
     -- 1 Find, by index, all that a row needs, and decide. OFFSET 0 keeps each level's columns from being computed again above it.
     --   Eight ids are set aside per row, so that an id follows from the row's place.
     SELECT array_agg(ord), array_agg(code), array_agg(coalesce(balance, 0)), array_agg(coalesce(transfer, 0)), array_agg(field),
@@ -160,13 +169,15 @@ BEGIN
                                k.op IS NOT NULL AS known, k.balance_after AS k_balance, k.transfer_id AS k_transfer,
                                CASE WHEN k.state > 0 THEN 11 ELSE k.code END AS k_code,
                                CASE WHEN k.op IS NULL OR k.state = 2 THEN 0
-                                    WHEN k.op <> i.op THEN 1
+                                    -- A purchase whose on-line answer never came and which was then made off line comes up as an advice
+                                    -- under its own number: the same purchase (ADR 0071).
+                                    WHEN k.op <> i.op AND NOT (k.op <= 2 AND i.op <= 2) THEN 1
                                     WHEN k.card_no <> i.card THEN 2
                                     WHEN k.amount_fen <> i.amount THEN 3
                                     WHEN k.orig_seq <> i.os OR k.orig_terminal <> CASE WHEN i.ot = 0 THEN i.terminal ELSE i.ot END THEN 4
                                     -- An offline record carries its own time. On line a gateway may have stamped a retry anew, but a day's
                                     -- distance is a sequence number used again.
-                                    WHEN CASE WHEN i.op = 2 THEN k.occurred_at <> to_timestamp(i.occurred_us / 1e6::float8)
+                                    WHEN CASE WHEN i.op = 2 AND k.op = 2 THEN k.occurred_at <> to_timestamp(i.occurred_us / 1e6::float8)
                                          ELSE abs(extract(epoch FROM k.occurred_at)::bigint - i.occurred_us / 1000000) > 86400 END THEN 5
                                     WHEN k.merchant <> i.merchant THEN 6
                                     ELSE 0 END AS field,
