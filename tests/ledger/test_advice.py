@@ -138,3 +138,41 @@ def test_yesterdays_advice_does_not_eat_todays_limit(town: Town) -> None:
     assert town.post(Operation.PURCHASE, someone, 5_000, day=today).code == Result.APPROVED
     assert town.post(ADVICE, someone, 1, day=today).code == Result.APPROVED  # today's counts
     assert town.post(Operation.PURCHASE, someone, 1, day=today).code == Result.LIMIT_DAY
+
+
+PURCHASE = Operation.PURCHASE
+
+
+@pytest.mark.parametrize(("first", "second"), [(PURCHASE, ADVICE), (ADVICE, PURCHASE)])
+def test_a_purchase_and_its_advice_are_posted_once_whichever_comes_first(
+    town: Town, first: Operation, second: Operation
+) -> None:
+    someone = town.person(1_000)
+    answer = town.post(first, someone, 400)
+    legs = town.legs()
+    assert town.post(second, someone, 400, seq=town.last_seq) == answer
+    assert town.legs() == legs
+
+
+def test_an_advice_takes_the_place_of_its_refused_purchase(town: Town) -> None:
+    someone = town.person(300)
+    assert town.post(PURCHASE, someone, 400).code == Result.INSUFFICIENT_FUNDS
+    assert town.post(ADVICE, someone, 400, seq=town.last_seq).code == Result.APPROVED
+    assert town.debt(someone) == 100
+    assert town.post(PURCHASE, someone, 400, seq=town.last_seq).code == Result.APPROVED
+    assert town.debt(someone) == 100
+
+
+def test_an_advice_of_other_content_does_not_touch_the_refused_purchase(town: Town) -> None:
+    someone = town.person(300)
+    town.post(PURCHASE, someone, 400)
+    assert town.post(ADVICE, someone, 200, seq=town.last_seq).code == Result.KEY_CONFLICT
+    assert town.post(PURCHASE, someone, 400, seq=town.last_seq).code == Result.INSUFFICIENT_FUNDS
+
+
+def test_a_reversed_purchase_stays_reversed_when_its_advice_comes(town: Town) -> None:
+    someone = town.person(1_000)
+    town.post(PURCHASE, someone, 400)
+    seq = town.last_seq
+    town.post(Operation.REVERSAL, someone, 400, seq=seq)
+    assert town.post(ADVICE, someone, 400, seq=seq).code == Result.REVERSED

@@ -66,7 +66,7 @@ def test_a_refusal_by_the_directory_is_kept_as_well(bank: Bank) -> None:
     ("changes", "field"),
     [
         ({"op": Operation.TOPUP}, ConflictField.OPERATION),
-        ({"op": Operation.ADVICE, "amount": 1}, ConflictField.OPERATION),
+        ({"op": Operation.ADVICE, "amount": 1}, ConflictField.AMOUNT),
         ({"amount": 301}, ConflictField.AMOUNT),
         ({"amount": 301, "merchant": 1}, ConflictField.AMOUNT),
         ({"merchant": 1}, ConflictField.MERCHANT),
