@@ -1,0 +1,20 @@
+"""Rows of this domain: lines (the authorised list, G2), terminals (D1), settlement batches, and what gateways last reported.
+
+Change rows through `api.py`.
+"""
+
+from onecard.services.devices.models.lines import Line, LineKind, LineState
+from onecard.services.devices.models.status import GatewayStatus, LineStatus
+from onecard.services.devices.models.terminals import Driver, Terminal, TerminalBatch, TerminalState
+
+__all__ = [
+    "Driver",
+    "GatewayStatus",
+    "Line",
+    "LineKind",
+    "LineState",
+    "LineStatus",
+    "Terminal",
+    "TerminalBatch",
+    "TerminalState",
+]
