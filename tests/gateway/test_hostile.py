@@ -77,7 +77,7 @@ async def test_a_native_violation_is_named_and_the_line_closed(house: House, nam
     house.list_line(1)
     gateway = await house.start()
     reader, writer = await house.raw("native", 1)
-    writer.write(before + (build_frame(frame) if frame.ByteSize() else b"\x00\x00\x00\x02\x2a\x00"))
+    writer.write(before + (build_frame(frame) if frame.ByteSize() else b"\x00\x00\x00\x03\xfa\x01\x00"))
     assert reason in await expect_closing(reader, Result.FORMAT)
     assert gateway.counters.closed["violation"] == 1
     assert house.app.records == []

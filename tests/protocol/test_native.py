@@ -75,7 +75,9 @@ def test_a_foreign_terminal_is_told_from_a_format_error():
 
 
 def test_the_platforms_frames_are_read_back():
-    welcome = parse_platform_frame(build_welcome(7, 8, clock_us=5, terminals=[(1, "T0000001")])[4:]).welcome
+    welcome = parse_platform_frame(
+        build_welcome(7, 8, clock_us=5, terminals=[(1, "T0000001", "M00000000000001", b"", "native")])[4:]
+    ).welcome
     assert (welcome.line_id, welcome.window, welcome.platform_clock_us, welcome.terminals[0].tid) == (7, 8, 5, "T0000001")
     closing = parse_platform_frame(build_closing(Result.UNIT_EXPIRED, "why")[4:]).closing
     assert (closing.code, closing.reason) == (23, "why")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from onecard.kernel.codes import Result
 from onecard.protocol.proto.app_pb2 import FRONT_END, AdmissionEvent, Line, Refusal
@@ -12,6 +13,16 @@ _REFUSALS: dict[int, Result] = {
     Refusal.UNIT_EXPIRED: Result.UNIT_EXPIRED,
     Refusal.OPERATOR_SUSPENDED: Result.UNIT_SUSPENDED,
 }
+
+
+class Seat(NamedTuple):
+    """One terminal of a line; a terminal behind a front-end may have a certificate of its own (SHA-256, else empty)."""
+
+    terminal_id: int
+    tid: str
+    mid: str
+    certificate_sha256: bytes
+    driver: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,8 @@ class AdmittedLine:
     valid_until_us: int
     terminals: dict[str, int]
     terminal_ids: frozenset[int]
-    tids: tuple[tuple[int, str], ...]
+    seats: tuple[Seat, ...]
+    unit_id: int = 0
 
     def refusal_at(self, now_us: int) -> Result | None:
         """Why the line may not be open at this moment; None if it may."""
@@ -66,7 +78,7 @@ class AdmissionList:
 
     def apply(self, event: AdmissionEvent) -> set[int]:
         """Take an event in; the numbers of the lines that are no longer what they were."""
-        lines = [_line(entry) for entry in event.lines]
+        lines = [build_line(entry) for entry in event.lines]
         if self._staged is None:
             return self._change(lines, event.removed_line_id)
         self._staged.update((line.line_id, line) for line in lines)
@@ -100,7 +112,8 @@ class AdmissionList:
         return True
 
 
-def _line(entry: Line) -> AdmittedLine:
+def build_line(entry: Line) -> AdmittedLine:
+    """An entry of the list as it stands in memory."""
     return AdmittedLine(
         line_id=entry.line_id,
         fingerprint=entry.certificate_sha256,
@@ -110,5 +123,6 @@ def _line(entry: Line) -> AdmittedLine:
         valid_until_us=entry.valid_until_us,
         terminals={terminal.tid + terminal.mid: terminal.terminal_id for terminal in entry.terminals},
         terminal_ids=frozenset(terminal.terminal_id for terminal in entry.terminals),
-        tids=tuple((terminal.terminal_id, terminal.tid) for terminal in entry.terminals),
+        seats=tuple(Seat(t.terminal_id, t.tid, t.mid, t.certificate_sha256, t.driver) for t in entry.terminals),
+        unit_id=entry.unit_id,
     )

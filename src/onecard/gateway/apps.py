@@ -10,10 +10,11 @@ from typing import TypeVar
 
 import grpc
 
+from onecard.gateway.errors import AppBusyError, AppUnavailableError
 from onecard.gateway.metrics import Counters
-from onecard.protocol.proto.app_pb2 import AdmissionEvent, LoadChipCall, PostBatch, PostReply, WatchAdmissionRequest
+from onecard.protocol.proto.app_pb2 import AdmissionEvent, PostBatch, PostReply, WatchAdmissionRequest
 from onecard.protocol.proto.app_pb2_grpc import ApplicationStub
-from onecard.protocol.proto.records_pb2 import ChipLoadAnswer, PayCodeKeys
+from onecard.protocol.proto.records_pb2 import PayCodeKeys
 
 _log = logging.getLogger(__name__)
 _REST_S = 0.5
@@ -27,14 +28,6 @@ _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
 ]
 _T = TypeVar("_T")
-
-
-class AppUnavailableError(Exception):
-    """No application server answered in time; nothing is known of what was sent."""
-
-
-class AppBusyError(Exception):
-    """The application server refused the call whole: nothing was posted."""
 
 
 @dataclass(slots=True)
@@ -65,10 +58,6 @@ class AppServers:
         Sending a batch twice is safe: every record carries its exactly-once key, and the second one gets the first answer.
         """
         return await self.call(lambda stub, timeout: stub.Post(batch, timeout=timeout), deadline_s=deadline_s)
-
-    async def load_chip(self, call: LoadChipCall, *, deadline_s: float) -> ChipLoadAnswer:
-        """One step of a load, which may be sent twice like a record. Raises AppUnavailableError, AppBusyError."""
-        return await self.call(lambda stub, timeout: stub.LoadChip(call, timeout=timeout), deadline_s=deadline_s)
 
     async def call(self, rpc: Callable[[ApplicationStub, float], Awaitable[_T]], *, deadline_s: float) -> _T:
         """Any unary call, repeated at other servers until the deadline. Raises AppUnavailableError, AppBusyError."""

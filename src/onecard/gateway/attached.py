@@ -1,4 +1,4 @@
-"""Ports of a gateway: buses and brokers named in a settings file, each run for as long as its line is on the authorised list.
+"""Ports of a gateway or front-end: buses and brokers named in a settings file, each run while its line is on the authorised list.
 
 A port has a line of its own in the list, found by the certificate that was issued for it, so that revocation, suspension and the
 end of a unit's validity work as for any other line (docs/adr/0070).
@@ -12,15 +12,14 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from onecard.gateway.admission import AdmittedLine
-from onecard.gateway.drivers.base import Port, PortDriver, PortSettings
+from onecard.gateway.drivers.base import Port, PortDriver, PortSettings, Services
 from onecard.gateway.drivers.loader import find_driver
-from onecard.gateway.gateway import Gateway
 from onecard.kernel.codes import Result
 from onecard.kernel.errors import InvalidInput, OneCardError
 
@@ -82,12 +81,26 @@ def _attachment(entry: Mapping[str, Any], folder: Path) -> Attachment:
     return Attachment(settings, certificate.fingerprint(SHA256()), driver.make())
 
 
-class AttachedPorts:
-    """The ports of one gateway. `start` after the gateway's, `stop` before it."""
+class PortOwner(Protocol):
+    """What ports ask whoever runs them: a gateway or a front-end."""
 
-    def __init__(self, gateway: Gateway, attachments: Sequence[Attachment]) -> None:
+    @property
+    def services(self) -> Services: ...
+
+    @property
+    def attached_lines(self) -> set[int]:
+        """Lines that are ports, open now; kept by AttachedPorts."""
+
+    def admit(self, fingerprint: bytes) -> AdmittedLine | Result:
+        """The line of a certificate, or why there is none."""
+
+
+class AttachedPorts:
+    """The ports of one owner. `start` after the owner's, `stop` before it."""
+
+    def __init__(self, owner: PortOwner, attachments: Sequence[Attachment]) -> None:
         """Raises InvalidInput if a port's settings can't be used: nothing is opened then."""
-        self._gateway = gateway
+        self._owner = owner
         self._tasks: list[asyncio.Task[None]] = []
         self._attachments = {attachment.settings.name: attachment for attachment in attachments}
         self.ports: dict[str, Port] = {name: self._open(attachment) for name, attachment in self._attachments.items()}
@@ -104,13 +117,11 @@ class AttachedPorts:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _line(self, fingerprint: bytes) -> AdmittedLine | None:
-        admitted = self._gateway.admit(fingerprint)
+        admitted = self._owner.admit(fingerprint)
         return None if isinstance(admitted, Result) else admitted
 
     def _open(self, attachment: Attachment) -> Port:
-        return attachment.driver.open_port(
-            attachment.settings, lambda: self._line(attachment.fingerprint), self._gateway.services
-        )
+        return attachment.driver.open_port(attachment.settings, lambda: self._line(attachment.fingerprint), self._owner.services)
 
     async def _keep(self, name: str) -> None:
         attachment = self._attachments[name]
@@ -131,7 +142,7 @@ class AttachedPorts:
     async def _run(self, name: str, attachment: Attachment, line: AdmittedLine) -> None:
         """Until the port ends, the line is cut off, or the gateway closes."""
         _log.info("port %s of line %d is open", name, line.line_id)
-        self._gateway.attached_lines.add(line.line_id)
+        self._owner.attached_lines.add(line.line_id)
         running = asyncio.create_task(self.ports[name].run())
         try:
             while not running.done() and self._line(attachment.fingerprint) is not None:
@@ -140,15 +151,15 @@ class AttachedPorts:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({running})
-            self._gateway.attached_lines.discard(line.line_id)
+            self._owner.attached_lines.discard(line.line_id)
             self._say_end(name, running)
 
     def _say_end(self, name: str, running: asyncio.Task[None]) -> None:
         if not running.done() or running.cancelled():
             _log.info("port %s is closed", name)
         elif isinstance(error := running.exception(), OneCardError):
-            self._gateway.counters.closed["port"] += 1
+            self._owner.services.counters.closed["port"] += 1
             _log.error("port %s: %s", name, error.en)
         else:
-            self._gateway.counters.closed["port"] += 1
+            self._owner.services.counters.closed["port"] += 1
             _log.error("port %s has failed", name, exc_info=error)

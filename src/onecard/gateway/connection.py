@@ -8,12 +8,13 @@ from onecard.gateway.admission import AdmittedLine
 from onecard.gateway.drivers.base import Driver, Services, Session
 from onecard.gateway.tls import TlsConnection
 from onecard.kernel.codes import RESULT_TEXT, Result
+from onecard.protocol.proto.device_pb2 import PlatformFrame
 
 _log = logging.getLogger(__name__)
 
 
 class Owner(Protocol):
-    """What a connection asks its gateway."""
+    """What a connection asks whoever listens: a gateway or a front-end."""
 
     def admit(self, fingerprint: bytes) -> AdmittedLine | Result:
         """The line of a certificate, or why there is none."""
@@ -131,6 +132,11 @@ class Connection:
         self.line = line
         if self._session is not None:
             self._session.line_changed(line)
+
+    def tell(self, frame: PlatformFrame) -> None:
+        """Something for the device that it did not ask for."""
+        if self._session is not None:
+            self._session.tell(frame)
 
     def overdue(self, now: float) -> None:
         """Close the connection if it has outlived one of its limits."""

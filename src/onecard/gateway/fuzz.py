@@ -8,18 +8,16 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from onecard.gateway.admission import AdmittedLine
-from onecard.gateway.apps import AppServers
-from onecard.gateway.drivers.base import Services, Session
+from onecard.gateway.admission import AdmittedLine, Seat
+from onecard.gateway.drivers.base import CodeDone, ManyDone, OneDone, PlatformPort, Row, Services, Session
 from onecard.gateway.drivers.iso8583.driver import IsoDriver
 from onecard.gateway.drivers.native.driver import NativeDriver
 from onecard.gateway.metrics import Counters
 from onecard.gateway.settings import LineLimits
-from onecard.gateway.uplink import ManyDone, OneDone, Row, Uplink
 from onecard.kernel.clock import SystemClock
 from onecard.kernel.codes import Operation, Result
 from onecard.protocol.framing import add_prefix
@@ -28,7 +26,7 @@ from onecard.protocol.iso8583.codec import Fields, encode, parse_request_general
 from onecard.protocol.iso8583.messages import IsoFormatError
 from onecard.protocol.mac import UnionPayMac
 from onecard.protocol.native import build_frame
-from onecard.protocol.proto.device_pb2 import ChipLoadRequest, DeviceFrame, Heartbeat, Hello, Submit
+from onecard.protocol.proto.device_pb2 import ChipLoadRequest, DeviceEvent, DeviceFrame, Heartbeat, Hello, Submit
 from onecard.protocol.proto.records_pb2 import Answers, ChipDetails, ChipLoad, PayCodes, Records
 
 _TID, _MID, _TERMINAL = "00000001", "000000000000001", 1
@@ -79,6 +77,7 @@ class _Wire:
 
     def __init__(self, prefix_bytes: int) -> None:
         self._prefix = prefix_bytes
+        self.peer = "fuzz:1"
         self.sent = 0
         self.refused = False
 
@@ -101,6 +100,8 @@ class _Wire:
 class _Uplink:
     """Answers at once, with any result."""
 
+    halted = False
+
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
 
@@ -121,10 +122,30 @@ class _Uplink:
         return None
 
 
-class _Apps:
-    """Knows no keys of payment codes."""
+class _Platform:
+    """Knows no keys of payment codes; what it is asked is dropped with the session's coroutine."""
 
     pay_code_keys = None
+
+    def tasks(self, line_id: int) -> None:
+        return None
+
+    def line_state(self) -> None:
+        return None
+
+
+class _Reports:
+    """Takes everything and stores it at once."""
+
+    def hello(self, line: AdmittedLine, hello: Hello, *, address: str) -> None:
+        pass
+
+    def heartbeat(self, line: AdmittedLine, heartbeat: Heartbeat, *, address: str) -> None:
+        pass
+
+    def submit_events(self, line_id: int, events: Sequence[DeviceEvent], done: CodeDone) -> Result | None:
+        done(Result.APPROVED)
+        return None
 
 
 def _services(rng: random.Random) -> Services:
@@ -132,8 +153,9 @@ def _services(rng: random.Random) -> Services:
         work.close()
 
     return Services(
-        uplink=cast(Uplink, _Uplink(rng)),
-        apps=cast(AppServers, _Apps()),
+        uplink=_Uplink(rng),
+        platform=cast(PlatformPort, _Platform()),
+        reports=_Reports(),
         counters=Counters(),
         clock=SystemClock(),
         limits=LineLimits(),
@@ -141,7 +163,9 @@ def _services(rng: random.Random) -> Services:
     )
 
 
-_LINE = AdmittedLine(1, b"", "fuzz", False, None, 0, {_TID + _MID: _TERMINAL}, frozenset([_TERMINAL]), ((_TERMINAL, _TID),))
+_LINE = AdmittedLine(
+    1, b"", "fuzz", False, None, 0, {_TID + _MID: _TERMINAL}, frozenset([_TERMINAL]), (Seat(_TERMINAL, _TID, _MID, b"", ""),)
+)
 
 
 class _Target:

@@ -11,12 +11,15 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from onecard.gateway.admission import AdmissionList, AdmittedLine
-from onecard.gateway.apps import AppBusyError, AppServers, AppUnavailableError
+from onecard.gateway.apps import AppServers
 from onecard.gateway.connection import Connection
 from onecard.gateway.drivers.base import Driver, Services
+from onecard.gateway.errors import PlatformError
 from onecard.gateway.http import serve_http
 from onecard.gateway.listener import Listener
 from onecard.gateway.metrics import Counters
+from onecard.gateway.platform import Platform
+from onecard.gateway.reports import Reporter
 from onecard.gateway.settings import GatewaySettings
 from onecard.gateway.tls import server_context
 from onecard.gateway.uplink import Uplink
@@ -54,12 +57,15 @@ class Gateway:
         self._emptied = asyncio.Event()
         self._apps = AppServers(settings.apps, gateway=settings.name, counters=self.counters, tls_dir=settings.tls_dir)
         self.uplink = Uplink(self._apps, limits=settings.uplink, counters=self.counters, gateway=settings.name)
+        clock = clock or SystemClock()
+        self.reports = Reporter(self._apps, gateway=settings.name, clock=clock, limits=settings.reports, counters=self.counters)
         self.services = Services(
             name=settings.name,
             uplink=self.uplink,
-            apps=self._apps,
+            platform=Platform(self._apps, gateway=settings.name, tasks=lambda _: None),
+            reports=self.reports,
             counters=self.counters,
-            clock=clock or SystemClock(),
+            clock=clock,
             limits=settings.line,
             spawn=self._spawn,
         )
@@ -71,6 +77,7 @@ class Gateway:
         self._spawn(self._watch())
         self._spawn(self._sweep())
         self._spawn(self._report())
+        self._spawn(self.reports.run())
         self._add_gauges()
         registry = CollectorRegistry()
         registry.register(self.counters)
@@ -121,7 +128,7 @@ class Gateway:
 
     @property
     def background_tasks(self) -> int:
-        """For leak tests: the three of the gateway itself and those its sessions started."""
+        """For leak tests: the four of the gateway itself and those its sessions started."""
         return len(self._tasks)
 
     # Owner of connections
@@ -244,7 +251,7 @@ class Gateway:
             report = self._line_report(interval)
             try:
                 await self._apps.call(partial(_send_report, report), deadline_s=interval)
-            except (AppUnavailableError, AppBusyError):
+            except PlatformError:
                 continue
 
     def _line_report(self, interval: float) -> LineReport:

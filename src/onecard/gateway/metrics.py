@@ -47,6 +47,8 @@ class Counters:
         self.loads: Counter[int] = Counter()
         self.mac_wrong = 0
         self.app_failures = 0
+        self.events = 0
+        self.events_dropped = 0
         self.latency = Latency()
         self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
 
@@ -57,6 +59,10 @@ class Counters:
         yield CounterMetricFamily("onecard_gateway_batches", "Post calls answered.", value=self.batches)
         yield CounterMetricFamily("onecard_gateway_mac_wrong", "Messages with a wrong MAC.", value=self.mac_wrong)
         yield CounterMetricFamily("onecard_gateway_app_failures", "Failed calls to application servers.", value=self.app_failures)
+        yield CounterMetricFamily("onecard_gateway_events", "Events of devices stored by the platform.", value=self.events)
+        yield CounterMetricFamily(
+            "onecard_gateway_events_dropped", "Events of ports lost for want of room.", value=self.events_dropped
+        )
         yield _labelled("onecard_gateway_frames", "Frames received.", "driver", self.frames)
         yield _labelled("onecard_gateway_refused", "Connections refused before any business.", "reason", self.refused)
         yield _labelled("onecard_gateway_closed", "Lines closed by the gateway.", "reason", self.closed)

@@ -61,6 +61,23 @@ class AdmissionLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportLimits:
+    """How states and events of devices go to the application server."""
+
+    states_s: float = 2.0
+    """States wait for so long: of 16,320 lines with a heartbeat every 30 s about a thousand go up together."""
+    linger_s: float = 0.1
+    """Events wait for so long for others."""
+    batch: int = 2000
+    """Lines, and events, in one report."""
+    waiting_events: int = 50_000
+    """More than this is answered BUSY; devices keep their events and send them again."""
+    refused: int = 1000
+    """Different refusals between two reports; more are counted only (metrics)."""
+    call_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
     """One gateway process."""
 
@@ -77,3 +94,4 @@ class GatewaySettings:
     accept: AcceptLimits = field(default_factory=AcceptLimits)
     uplink: UplinkLimits = field(default_factory=UplinkLimits)
     admission: AdmissionLimits = field(default_factory=AdmissionLimits)
+    reports: ReportLimits = field(default_factory=ReportLimits)

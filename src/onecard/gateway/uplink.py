@@ -7,11 +7,12 @@ milliseconds. So a quiet gateway adds no delay and a busy one shares the price o
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
 
-from onecard.gateway.apps import AppBusyError, AppServers, AppUnavailableError
+from onecard.gateway.apps import AppServers
+from onecard.gateway.drivers.base import ManyDone, OneDone, Row
+from onecard.gateway.errors import AppBusyError, AppUnavailableError
 from onecard.gateway.metrics import Counters
 from onecard.gateway.settings import UplinkLimits
 from onecard.kernel.codes import Result
@@ -20,12 +21,6 @@ from onecard.protocol.proto.app_pb2 import PostBatch
 from onecard.protocol.proto.records_pb2 import Answers, Records
 
 _log = logging.getLogger(__name__)
-
-Row = tuple[int, int, int, int, int, int, int, int]
-"""The columns of one record, in the order of Records."""
-OneDone = Callable[[int, int, int, int], None]
-"""Code, balance, transfer id, conflict field."""
-ManyDone = Callable[[Answers], None]
 
 
 @dataclass(slots=True)

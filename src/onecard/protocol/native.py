@@ -74,10 +74,17 @@ def build_closing(code: int, reason: str) -> bytes:
 
 
 def build_welcome(
-    line_id: int, window: int, *, clock_us: int, terminals: Sequence[tuple[int, str]], keys: PayCodeKeys | None = None
-) -> bytes:
-    """The answer to Hello; `terminals` are (terminal id, TID), `keys` those of payment codes where the platform knows them."""
-    refs = [LineTerminalRef(terminal_id=terminal_id, tid=tid) for terminal_id, tid in terminals]
+    line_id: int, window: int, *, clock_us: int, terminals: Sequence[tuple[int, str, str, bytes, str]],
+    keys: PayCodeKeys | None = None,
+) -> bytes:  # fmt: skip
+    """The answer to Hello; `terminals` are (terminal id, TID, MID, fingerprint of its own certificate or empty, driver).
+
+    `keys` are those of payment codes where the platform knows them.
+    """
+    refs = [
+        LineTerminalRef(terminal_id=terminal_id, tid=tid, mid=mid, certificate_sha256=sha256, driver=driver)
+        for terminal_id, tid, mid, sha256, driver in terminals
+    ]
     welcome = Welcome(line_id=line_id, window=window, platform_clock_us=clock_us, terminals=refs, pay_code_keys=keys)
     return build_frame(PlatformFrame(welcome=welcome))
 

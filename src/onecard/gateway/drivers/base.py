@@ -1,27 +1,52 @@
 """What a driver is, and what the gateway offers it.
 
 A driver turns the bytes of one protocol into records and answers back into bytes. It never sees TLS, sockets, certificates or
-the application server: it gets a `Wire` to its device and the `Services` of the gateway, and makes a `Session` per connection.
+the platform: it gets a `Wire` to its device and the `Services` of whoever runs it (a gateway, a front-end), and makes a `Session`
+per connection. Nothing here needs gRPC: a front-end runs the same drivers over its own line.
 A new maker is a new folder with a manifest.toml and a driver.py that exports DRIVER (G4; docs/drivers.md). A device
 that is not at the end of a TLS line, but on a bus or behind a broker, is served by a `PortDriver` (docs/adr/0070).
 """
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from onecard.gateway.admission import AdmittedLine
-from onecard.gateway.apps import AppServers
 from onecard.gateway.metrics import Counters
 from onecard.gateway.settings import LineLimits
-from onecard.gateway.uplink import Uplink
 from onecard.kernel.clock import Clock, to_epoch_us
 from onecard.kernel.codes import Result
+from onecard.protocol.proto.device_pb2 import (
+    DeviceEvent,
+    FetchReply,
+    Heartbeat,
+    Hello,
+    HttpRequest,
+    HttpResponse,
+    LeaseReply,
+    LineState,
+    PlatformFrame,
+    SignedOn,
+    Tasks,
+    Totals,
+)
+from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, ChipLoadAnswer, PayCodeKeys, Records
+
+Row = tuple[int, int, int, int, int, int, int, int]
+"""The columns of one record, in the order of Records."""
+OneDone = Callable[[int, int, int, int], None]
+"""Code, balance, transfer id, conflict field."""
+ManyDone = Callable[[Answers], None]
+CodeDone = Callable[[Result], None]
 
 
 class Wire(Protocol):
     """The connection as a session sees it."""
+
+    @property
+    def peer(self) -> str:
+        """The device's address and port, for people."""
 
     def send(self, data: bytes) -> None:
         """Send bytes to the device."""
@@ -44,6 +69,9 @@ class Session(Protocol):
 
     def line_changed(self, line: AdmittedLine) -> None:
         """The list's entry is another now, still admitted."""
+
+    def tell(self, frame: PlatformFrame) -> None:
+        """Something the device did not ask for (Tasks, LineState); dropped where its protocol has no such message."""
 
     def closed(self) -> None:
         """The connection is gone; answers that come later are dropped."""
@@ -70,20 +98,108 @@ class Driver(Protocol):
         """The typed last words before the gateway closes a line; empty where the protocol has none."""
 
 
+class UplinkPort(Protocol):
+    """Where records go: to the application servers from a gateway, to the line or its own decision from a front-end."""
+
+    @property
+    def halted(self) -> bool:
+        """Set while nothing may be posted: everything is answered UNAVAILABLE."""
+
+    def submit_one(self, line_id: int, row: Row, done: OneDone) -> Result | None:
+        """Take one record; `done` gets its answer. A Result when it is not taken, and then `done` is not called."""
+
+    def submit_many(self, line_id: int, records: Records, *, count: int, done: ManyDone) -> Result | None:
+        """Take `count` records in columns. Otherwise as `submit_one`."""
+
+
+class PlatformPort(Protocol):
+    """What sessions ask for beside posting. Every coroutine raises AppUnavailableError or AppBusyError (gateway/errors.py)."""
+
+    @property
+    def pay_code_keys(self) -> PayCodeKeys | None:
+        """The keys of payment codes; None until they are known. Another object when they have changed."""
+
+    def tasks(self, line_id: int) -> Tasks | None:
+        """What the devices of a line should have; None while that is not known."""
+
+    def line_state(self) -> LineState | None:
+        """Whether this side is off line, told to devices after Welcome; None from a gateway."""
+
+    async def load_chip(self, line_id: int, load: ChipLoad, *, deadline_s: float) -> ChipLoadAnswer:
+        """One step of a load."""
+
+    async def sign_on(self, line_id: int, terminal_id: int, *, deadline_s: float) -> SignedOn:
+        """Working keys and a batch for an ISO 8583 terminal; `submit_id` is the caller's to fill in."""
+
+    async def totals(self, line_id: int, terminal_id: int, *, batch_no: int, deadline_s: float) -> Totals:
+        """What the platform has of a settlement batch; `submit_id` is the caller's to fill in."""
+
+    async def fetch(self, line_id: int, name: str, *, offset: int, length: int) -> FetchReply:
+        """A part of a file of the signed repository; code NO_ORIGINAL when there is no such file."""
+
+    async def lease(self, line_id: int) -> LeaseReply:
+        """The newest lease of a line."""
+
+
+class ReportPort(Protocol):
+    """Where goes what is not money: states and events of devices."""
+
+    def hello(self, line: AdmittedLine, hello: Hello, *, address: str) -> None:
+        """A device has presented itself."""
+
+    def heartbeat(self, line: AdmittedLine, heartbeat: Heartbeat, *, address: str) -> None:
+        """A device says how it is. The message is the taker's to keep."""
+
+    def submit_events(self, line_id: int, events: Sequence[DeviceEvent], done: CodeDone) -> Result | None:
+        """Take events; `done` gets APPROVED once they are stored for good. A Result when they are not taken."""
+
+
+class HttpLine(Protocol):
+    """The workstation browsers behind one connection."""
+
+    def take(self, request: HttpRequest) -> None:
+        """A part of a request. Raises NativeViolationError when it makes no sense."""
+
+    def closed(self) -> None:
+        """The connection is gone."""
+
+
+class HttpPort(Protocol):
+    """The way to the web tier; only a gateway has one."""
+
+    def open_line(self, line: AdmittedLine, send: Callable[[HttpResponse], None]) -> HttpLine:
+        """For one connection of a front-end, made with its first request."""
+
+
 @dataclass(slots=True)
 class Services:
-    """What the gateway does for sessions."""
+    """What the gateway or front-end does for sessions."""
 
-    uplink: Uplink
-    apps: AppServers
+    uplink: UplinkPort
+    platform: PlatformPort
+    reports: ReportPort
     counters: Counters
     clock: Clock
     limits: LineLimits
     spawn: "Spawn"
     name: str = ""
-    """The gateway's own, told to the application server."""
+    """Whose services these are, for people."""
+    http: HttpPort | None = None
     heard: dict[int, float] = field(default_factory=dict)
     """Loop time at which a terminal was last heard of."""
+
+    def events(self, line_id: int, *events: DeviceEvent) -> None:
+        """For port drivers: events of their devices (ACCESS_*, ATTENDANCE, METER_READING, UPDATE_*), kept until they are stored.
+
+        Each has 16 random bytes as its `event_id`. Events that can't be kept any more are counted as `events_dropped`.
+        """
+
+        def answered(code: Result) -> None:
+            if code is not Result.APPROVED:
+                self.events(line_id, *events)
+
+        if self.reports.submit_events(line_id, events, answered) is not None:
+            self.counters.events_dropped += len(events)
 
     def now_us(self) -> int:
         """Microseconds since 1970 by the platform's clock."""

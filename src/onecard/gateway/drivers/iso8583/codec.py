@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from onecard.gateway.uplink import Row
+from onecard.gateway.drivers.base import Row
 from onecard.kernel.codes import Operation, Result
 from onecard.protocol.iso8583 import codec as wire
 from onecard.protocol.iso8583.messages import (

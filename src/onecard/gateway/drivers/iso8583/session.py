@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from onecard.gateway.admission import AdmittedLine
-from onecard.gateway.apps import AppBusyError, AppUnavailableError
 from onecard.gateway.drivers.base import Services, Wire
 from onecard.gateway.drivers.iso8583.codec import build_row, build_upload, compare, find_retry
 from onecard.gateway.drivers.iso8583.keys import WorkingKeys
+from onecard.gateway.errors import PlatformError
 from onecard.kernel.codes import Result
 from onecard.protocol.framing import FrameBuffer, FrameError, add_prefix
 from onecard.protocol.iso8583 import answers as build
@@ -33,7 +33,7 @@ from onecard.protocol.iso8583.messages import (
 )
 from onecard.protocol.iso8583.times import MomentCache
 from onecard.protocol.mac import UnionPayMac
-from onecard.protocol.proto.app_pb2 import SignOnRequest, TerminalTotalsRequest
+from onecard.protocol.proto.device_pb2 import PlatformFrame
 from onecard.protocol.proto.records_pb2 import Answers
 
 PREFIX_BYTES = 2
@@ -84,6 +84,9 @@ class IsoSession:
     def line_changed(self, line: AdmittedLine) -> None:
         self._shared.keys.drop(self._line.terminal_ids - line.terminal_ids)
         self._line = line
+
+    def tell(self, frame: PlatformFrame) -> None:
+        """ISO 8583 has no message for it."""
 
     def closed(self) -> None:
         self._closed = True
@@ -195,23 +198,20 @@ class IsoSession:
     async def _sign_on(self, message: Network, terminal_id: int) -> None:
         try:
             async with self._shared.calls:
-                reply = await self._services.apps.call(
-                    lambda stub, timeout: stub.SignOn(SignOnRequest(terminal_id=terminal_id), timeout=timeout), deadline_s=_CALL_S
-                )
+                reply = await self._services.platform.sign_on(self._line.line_id, terminal_id, deadline_s=_CALL_S)
             self._shared.keys.put(terminal_id, reply.mac_key)
             answer = build.build_sign_on_answer(message, moment=self._moment(), batch_no=reply.batch_no, de62=reply.de62)
             self._send(answer)
-        except (AppUnavailableError, AppBusyError, ValueError):
+        except (PlatformError, ValueError):
             self._refuse(message, de39_of(Result.UNAVAILABLE))
         self._settled()
 
     async def _settle(self, message: Settlement, terminal_id: int, mac: UnionPayMac) -> None:
-        request = TerminalTotalsRequest(terminal_id=terminal_id, batch_no=message.batch_no)
         platform, result = message.totals, Balanced.ERROR
         try:
             async with self._shared.calls:
-                reply = await self._services.apps.call(
-                    lambda stub, timeout: stub.TerminalTotals(request, timeout=timeout), deadline_s=_CALL_S
+                reply = await self._services.platform.totals(
+                    self._line.line_id, terminal_id, batch_no=message.batch_no, deadline_s=_CALL_S
                 )
             platform = Totals(
                 debit_fen=reply.debit_fen,
@@ -220,7 +220,7 @@ class IsoSession:
                 credit_count=reply.credit_count,
             )
             result = compare(message.totals, platform)
-        except (AppUnavailableError, AppBusyError):
+        except PlatformError:
             pass
         self._send(build.build_settlement_answer(message, platform, result, moment=self._moment(), mac=mac))
         self._settled()

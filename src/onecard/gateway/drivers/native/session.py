@@ -4,8 +4,8 @@ import asyncio
 from functools import partial
 
 from onecard.gateway.admission import AdmittedLine
-from onecard.gateway.apps import AppBusyError, AppUnavailableError
 from onecard.gateway.drivers.base import Services, Wire
+from onecard.gateway.errors import AppBusyError, AppUnavailableError
 from onecard.kernel.codes import Result
 from onecard.protocol.framing import FrameError
 from onecard.protocol.native import (
@@ -21,7 +21,6 @@ from onecard.protocol.native import (
     frame_buffer,
     parse_device_frame,
 )
-from onecard.protocol.proto.app_pb2 import LoadChipCall
 from onecard.protocol.proto.device_pb2 import (
     ChipLoadReply,
     ChipLoadRequest,
@@ -31,7 +30,7 @@ from onecard.protocol.proto.device_pb2 import (
     Submit,
     SubmitAnswer,
 )
-from onecard.protocol.proto.records_pb2 import Answers, ChipLoadAnswer, PayCodeKeys
+from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, ChipLoadAnswer, PayCodeKeys
 
 WINDOW = 8
 """Submits and loads a device may have unanswered."""
@@ -70,6 +69,10 @@ class NativeSession:
     def line_changed(self, line: AdmittedLine) -> None:
         self._line = line
 
+    def tell(self, frame: PlatformFrame) -> None:
+        if self._greeted and not self._closed:
+            self._wire.send(build_frame(frame))
+
     def closed(self) -> None:
         self._closed = True
 
@@ -98,7 +101,7 @@ class NativeSession:
         self._services.counters.frames["native"] += 1
         frame = parse_device_frame(raw)
         body = frame.WhichOneof("body")
-        if self._greeted and self._keys is not self._services.apps.pay_code_keys:
+        if self._greeted and self._keys is not self._services.platform.pay_code_keys:
             self._tell_keys()
         if body == "submit" and self._greeted:
             self._submit(frame.submit)
@@ -118,13 +121,13 @@ class NativeSession:
         self._greeted = True
         if not self._line.is_front_end:
             self._hear(self._line.terminal_ids)
-        self._keys = self._services.apps.pay_code_keys
+        self._keys = self._services.platform.pay_code_keys
         now_us = self._services.now_us()
-        self._wire.send(build_welcome(self._line.line_id, WINDOW, clock_us=now_us, terminals=self._line.tids, keys=self._keys))
+        self._wire.send(build_welcome(self._line.line_id, WINDOW, clock_us=now_us, terminals=self._line.seats, keys=self._keys))
 
     def _tell_keys(self) -> None:
         """Other keys of payment codes: told with the next frame of each device, so that not all are told in one moment."""
-        self._keys = self._services.apps.pay_code_keys
+        self._keys = self._services.platform.pay_code_keys
         if self._keys is not None:
             self._wire.send(build_pay_code_keys(self._keys))
 
@@ -149,14 +152,13 @@ class NativeSession:
         check_load(request.load, self._line.terminal_ids)
         self._hear({request.load.terminal_id})
         self._open.add(submit_id)
-        call = LoadChipCall(gateway=self._services.name, line_id=self._line.line_id, load=request.load)
-        self._services.spawn(self._load_step(submit_id, call, self._loop.time()))
+        self._services.spawn(self._load_step(submit_id, request.load, self._loop.time()))
 
-    async def _load_step(self, submit_id: int, call: LoadChipCall, since: float) -> None:
+    async def _load_step(self, submit_id: int, load: ChipLoad, since: float) -> None:
         answer = ChipLoadAnswer(code=Result.UNAVAILABLE)
         try:
             if not self._services.uplink.halted:
-                answer = await self._services.apps.load_chip(call, deadline_s=LOAD_S)
+                answer = await self._services.platform.load_chip(self._line.line_id, load, deadline_s=LOAD_S)
         except AppBusyError:
             answer = ChipLoadAnswer(code=Result.BUSY)
         except AppUnavailableError:

@@ -1,0 +1,62 @@
+"""What sessions ask the platform for beside posting (`PlatformPort`), answered by the application servers."""
+
+from collections.abc import Callable
+
+from onecard.gateway.apps import AppServers
+from onecard.kernel.codes import Result
+from onecard.protocol.proto.app_pb2 import (
+    FetchFileCall,
+    GetLeaseCall,
+    LoadChipCall,
+    SignOnRequest,
+    TerminalTotalsRequest,
+)
+from onecard.protocol.proto.device_pb2 import FetchReply, LeaseReply, LineState, SignedOn, Tasks, Totals
+from onecard.protocol.proto.records_pb2 import ChipLoad, ChipLoadAnswer, PayCodeKeys
+
+_FETCH_S = 8.0
+_LEASE_S = 8.0
+
+
+class Platform:
+    """A PlatformPort (drivers/base.py). Every coroutine raises AppUnavailableError or AppBusyError."""
+
+    def __init__(self, apps: AppServers, *, gateway: str, tasks: Callable[[int], Tasks | None]) -> None:
+        self._apps = apps
+        self._gateway = gateway
+        self.tasks = tasks
+
+    @property
+    def pay_code_keys(self) -> PayCodeKeys | None:
+        return self._apps.pay_code_keys
+
+    def line_state(self) -> LineState | None:
+        return None
+
+    async def load_chip(self, line_id: int, load: ChipLoad, *, deadline_s: float) -> ChipLoadAnswer:
+        call = LoadChipCall(gateway=self._gateway, line_id=line_id, load=load)
+        return await self._apps.call(lambda stub, timeout: stub.LoadChip(call, timeout=timeout), deadline_s=deadline_s)
+
+    async def sign_on(self, line_id: int, terminal_id: int, *, deadline_s: float) -> SignedOn:
+        ask = SignOnRequest(terminal_id=terminal_id)
+        reply = await self._apps.call(lambda stub, timeout: stub.SignOn(ask, timeout=timeout), deadline_s=deadline_s)
+        return SignedOn(code=Result.APPROVED, mac_key=reply.mac_key, de62=reply.de62, batch_no=reply.batch_no)
+
+    async def totals(self, line_id: int, terminal_id: int, *, batch_no: int, deadline_s: float) -> Totals:
+        ask = TerminalTotalsRequest(terminal_id=terminal_id, batch_no=batch_no)
+        reply = await self._apps.call(lambda stub, timeout: stub.TerminalTotals(ask, timeout=timeout), deadline_s=deadline_s)
+        return Totals(
+            code=Result.APPROVED,
+            debit_fen=reply.debit_fen,
+            debit_count=reply.debit_count,
+            credit_fen=reply.credit_fen,
+            credit_count=reply.credit_count,
+        )
+
+    async def fetch(self, line_id: int, name: str, *, offset: int, length: int) -> FetchReply:
+        call = FetchFileCall(line_id=line_id, name=name, offset=offset, length=length)
+        return await self._apps.call(lambda stub, timeout: stub.FetchFile(call, timeout=timeout), deadline_s=_FETCH_S)
+
+    async def lease(self, line_id: int) -> LeaseReply:
+        call = GetLeaseCall(line_id=line_id)
+        return await self._apps.call(lambda stub, timeout: stub.GetLease(call, timeout=timeout), deadline_s=_LEASE_S)
