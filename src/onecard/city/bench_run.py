@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from onecard.city.bench_town import BenchLine, Town
+from onecard.city.bench_town import BenchLine
+from onecard.datacenter.home import Home
 from onecard.datacenter.postmaster import read_pid_file
 from onecard.kernel.errors import Unavailable
 
@@ -20,14 +21,23 @@ _READY_S = 60
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
+class AtHome(Protocol):
+    """What is measured has a home."""
+
+    @property
+    def home(self) -> Home: ...
+
+
 @dataclass(slots=True)
 class Roles:
     """The running roles and the ports of the gateway."""
 
-    town: Town
+    town: AtHome
     iso_port: int
     native_port: int
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    commands: dict[str, tuple[Sequence[str], Callable[[], bool]]] = field(default_factory=dict)
+    """The words of each role and how to tell that it serves, to start it again."""
 
     def cpu_seconds(self) -> dict[str, float]:
         """Processor time by tier since each began; PostgreSQL's with all its processes."""
@@ -46,7 +56,7 @@ class Roles:
 
 
 @contextmanager
-def running_roles(town: Town) -> Iterator[Roles]:
+def running_roles(town: AtHome) -> Iterator[Roles]:
     """The application server and a gateway as processes of their own; drained at the end."""
     iso, native, metrics = _free_ports(3)
     roles = Roles(town, iso, native)
@@ -55,8 +65,10 @@ def running_roles(town: Town) -> Iterator[Roles]:
     gateway = ["gateway", "--app", f"unix:{socket_path}", "--tls-dir", str(town.home.tls_dir), "--host", "127.0.0.1"]
     gateway += ["--iso-port", str(iso), "--native-port", str(native), "--metrics-port", str(metrics)]
     try:
-        _start(roles, "app", [*command, "app"], ready=lambda: _answers(socket.AF_UNIX, str(socket_path)))
-        _start(roles, "gateway", [*command, *gateway], ready=lambda: _answers(socket.AF_INET, ("127.0.0.1", iso)))
+        roles.commands["app"] = ([*command, "app"], lambda: _answers(socket.AF_UNIX, str(socket_path)))
+        roles.commands["gateway"] = ([*command, *gateway], lambda: _answers(socket.AF_INET, ("127.0.0.1", iso)))
+        for name in roles.commands:
+            start_role(roles, name)
         yield roles
     finally:
         for name in ("gateway", "app"):
@@ -130,7 +142,7 @@ def plan_for(roles: Roles, lines: Sequence[BenchLine], *, driver: str, **more: A
         "host": "127.0.0.1",
         "port": roles.iso_port if iso else roles.native_port,
         "ca": str(roles.town.home.tls_dir / "ca.pem"),
-        "cards": str(roles.town.cards),
+        "cards": str(roles.town.home.path / "cards.bin"),
         "lines": [
             {
                 "certificate": str(line.certificate),
@@ -184,7 +196,9 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def _start(roles: Roles, name: str, words: Sequence[str], *, ready: Callable[[], bool]) -> None:
+def start_role(roles: Roles, name: str) -> None:
+    """Start a role by its command and wait until it serves. Raises Unavailable with the end of its log."""
+    words, ready = roles.commands[name]
     log = roles.town.home.log_dir / f"{name}.log"
     with log.open("ab") as stream:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
