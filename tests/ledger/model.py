@@ -18,6 +18,9 @@ class Place(NamedTuple):
     unit: int = 0
 
 
+_SAME = ("card_no", "amount", "merchant")
+
+
 @dataclass(eq=False)
 class Leg:
     """One movement; `undone_by` are the movements that gave some of it back."""
@@ -84,6 +87,8 @@ class Model:
 
     def post(self, record: Record) -> Result:
         known = (self.reversals if record.op == Op.REVERSAL else self.keys).get(record.seq)
+        if known is not None and self._gives_way(known, record):
+            known = None
         if known is not None:
             answer = self._again(known, record)
             if record.op == Op.ADVICE and answer not in (Result.APPROVED, Result.REVERSED):
@@ -110,10 +115,19 @@ class Model:
         if known.record is None:
             return Result.REVERSED
         first = known.record
-        same = ("op", "card_no", "amount", "merchant")
-        if any(getattr(first, name) != getattr(record, name) for name in same):
+        if first.op != record.op and not {first.op, record.op} <= {Op.PURCHASE, Op.ADVICE}:
+            return Result.KEY_CONFLICT
+        if any(getattr(first, name) != getattr(record, name) for name in _SAME):
             return Result.KEY_CONFLICT
         return Result.REVERSED if known.reversed else known.code
+
+    @staticmethod
+    def _gives_way(known: Entry, record: Record) -> bool:
+        """A purchase that was refused on line, and made off line all the same (ADR 0071)."""
+        first = known.record
+        if first is None or (first.op, record.op) != (Op.PURCHASE, Op.ADVICE) or known.reversed:
+            return False
+        return known.code >= Result.TERMINAL_NOT_ALLOWED and all(getattr(first, n) == getattr(record, n) for n in _SAME)
 
     def _decide(self, holder: Holder, record: Record) -> list[Leg]:
         if record.op == Op.REVERSAL:

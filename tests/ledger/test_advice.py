@@ -144,9 +144,7 @@ PURCHASE = Operation.PURCHASE
 
 
 @pytest.mark.parametrize(("first", "second"), [(PURCHASE, ADVICE), (ADVICE, PURCHASE)])
-def test_a_purchase_and_its_advice_are_posted_once_whichever_comes_first(
-    town: Town, first: Operation, second: Operation
-) -> None:
+def test_a_purchase_and_its_advice_are_posted_once_whichever_comes_first(town: Town, first: Operation, second: Operation) -> None:
     someone = town.person(1_000)
     answer = town.post(first, someone, 400)
     legs = town.legs()

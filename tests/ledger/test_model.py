@@ -31,6 +31,7 @@ FOLLOWED = {
     Op.COMMIT: (Op.HOLD,), Op.RELEASE: (Op.HOLD,), Op.VOID: (Op.PURCHASE, Op.ADVICE, Op.COMMIT),
     Op.REFUND: (Op.PURCHASE, Op.ADVICE, Op.COMMIT), Op.REVERSAL: tuple(Op),
 }  # fmt: skip
+OTHER_FORM = {Op.PURCHASE: Op.ADVICE, Op.ADVICE: Op.PURCHASE}
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ STEPS = st.builds(
     shop=st.integers(0, 1),
     day=st.sampled_from([0, 0, 0, 1]),
     target=st.integers(0, 30),
-    twist=st.sampled_from([""] * 12 + ["again", "altered", "misfit", "early reversal", "late original"]),
+    twist=st.sampled_from([""] * 12 + ["again", "altered", "misfit", "early reversal", "late original", "other form"]),
 )
 
 
@@ -86,6 +87,10 @@ class Play:
             return self.sent[step.target % len(self.sent)]
         if step.twist == "altered" and self.sent:
             return self.sent[step.target % len(self.sent)].but(amount=step.amount)
+        sales = [r for r in self.sent if r.op in OTHER_FORM]
+        if step.twist == "other form" and sales:
+            sale = sales[-1 - step.target % len(sales)]
+            return sale.but(op=OTHER_FORM[sale.op])
         if step.twist == "late original" and self.unsent:
             return self.unsent.pop()
         fitting = [r for r in self.sent if r.op in FOLLOWED.get(step.op, ()) and r.op != Op.REVERSAL]

@@ -39,6 +39,8 @@ class Role:
     is_ready: Callable[[], bool] = lambda: True
     stop_timeout_s: float = 20.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    wrapper: tuple[str, ...] = ()
+    """Words before the interpreter's: a role that lives in a network namespace."""
 
 
 @dataclass(slots=True)
@@ -152,7 +154,7 @@ class Supervisor:
         self._log_dir.mkdir(parents=True, exist_ok=True)
         with (self._log_dir / f"{role.name}.log").open("ab") as sink:
             child.process = subprocess.Popen(
-                [*child_words(os.getpid()), *role.command],
+                [*role.wrapper, *child_words(os.getpid()), *role.command],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,

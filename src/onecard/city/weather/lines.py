@@ -1,10 +1,11 @@
 """One face for both forms of a line with weather: through a network namespace where that is possible, else through a relay."""
 
 import random
+import socket
 from typing import Protocol
 
 from onecard.city.weather.proxy import LineProxy
-from onecard.city.weather.tunnel import Tunnel, is_possible
+from onecard.city.weather.tunnel import Tunnel, in_namespace, is_possible
 from onecard.city.weather.weather import Weather
 
 
@@ -20,6 +21,9 @@ class StormyLine(Protocol):
     def set_weather(self, weather: Weather) -> None: ...
     async def lan_port(self, port: int) -> int:
         """The loopback port at which the terminals find a port of the front-end."""
+
+    def answers(self, port: int) -> bool:
+        """Whether something listens on a loopback port where the front-end lives."""
 
     def counts(self) -> dict[str, int]:
         """What happened to packets or connections."""
@@ -50,6 +54,9 @@ class _TunnelLine:
     async def lan_port(self, port: int) -> int:
         return await self._tunnel.open_inside(port)
 
+    def answers(self, port: int) -> bool:
+        return in_namespace(self.wrapper[-1], lambda: _accepts(port))
+
     def counts(self) -> dict[str, int]:
         return dict(self._tunnel.counts)
 
@@ -71,8 +78,17 @@ class _ProxyLine:
     async def lan_port(self, port: int) -> int:
         return port
 
+    def answers(self, port: int) -> bool:
+        return _accepts(port)
+
     def counts(self) -> dict[str, int]:
         return dict(self._proxy.counts)
 
     async def close(self) -> None:
         await self._proxy.stop()
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
