@@ -188,7 +188,7 @@ class LeaseRequest(_message.Message):
     def __init__(self, submit_id: _Optional[int] = ...) -> None: ...
 
 class HttpRequest(_message.Message):
-    __slots__ = ("stream_id", "method", "target", "headers", "body", "end", "abort")
+    __slots__ = ("stream_id", "method", "target", "headers", "body", "end", "abort", "credit")
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -196,6 +196,7 @@ class HttpRequest(_message.Message):
     BODY_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     ABORT_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_FIELD_NUMBER: _ClassVar[int]
     stream_id: int
     method: str
     target: str
@@ -203,7 +204,8 @@ class HttpRequest(_message.Message):
     body: bytes
     end: bool
     abort: bool
-    def __init__(self, stream_id: _Optional[int] = ..., method: _Optional[str] = ..., target: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[HttpHeader, _Mapping]]] = ..., body: _Optional[bytes] = ..., end: _Optional[bool] = ..., abort: _Optional[bool] = ...) -> None: ...
+    credit: int
+    def __init__(self, stream_id: _Optional[int] = ..., method: _Optional[str] = ..., target: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[HttpHeader, _Mapping]]] = ..., body: _Optional[bytes] = ..., end: _Optional[bool] = ..., abort: _Optional[bool] = ..., credit: _Optional[int] = ...) -> None: ...
 
 class HttpHeader(_message.Message):
     __slots__ = ("name", "value")
@@ -386,18 +388,20 @@ class LeaseReply(_message.Message):
     def __init__(self, submit_id: _Optional[int] = ..., code: _Optional[int] = ..., lease: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., certificate_der: _Optional[bytes] = ...) -> None: ...
 
 class HttpResponse(_message.Message):
-    __slots__ = ("stream_id", "status", "headers", "body", "end")
+    __slots__ = ("stream_id", "status", "headers", "body", "end", "credit")
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_FIELD_NUMBER: _ClassVar[int]
     stream_id: int
     status: int
     headers: _containers.RepeatedCompositeFieldContainer[HttpHeader]
     body: bytes
     end: bool
-    def __init__(self, stream_id: _Optional[int] = ..., status: _Optional[int] = ..., headers: _Optional[_Iterable[_Union[HttpHeader, _Mapping]]] = ..., body: _Optional[bytes] = ..., end: _Optional[bool] = ...) -> None: ...
+    credit: int
+    def __init__(self, stream_id: _Optional[int] = ..., status: _Optional[int] = ..., headers: _Optional[_Iterable[_Union[HttpHeader, _Mapping]]] = ..., body: _Optional[bytes] = ..., end: _Optional[bool] = ..., credit: _Optional[int] = ...) -> None: ...
 
 class Enrolled(_message.Message):
     __slots__ = ("submit_id", "code", "reason", "certificate_pem", "ca_pem", "line_id", "terminal_id")
