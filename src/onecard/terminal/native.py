@@ -6,37 +6,45 @@ its records in a journal and submits them again with the same sequence numbers.
 
 import asyncio
 import contextlib
+import random
 import ssl
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from onecard.kernel.clock import Clock, SystemClock, to_epoch_us
-from onecard.protocol.framing import FrameError
-from onecard.protocol.native import (
-    HEARTBEAT_SECONDS,
-    PROTOCOL_VERSION,
-    NativeViolationError,
-    build_frame,
-    frame_buffer,
-    parse_platform_frame,
-)
+from onecard.kernel.codes import Result
+from onecard.protocol.native import HEARTBEAT_SECONDS, PROTOCOL_VERSION, build_frame
 from onecard.protocol.proto.device_pb2 import (
     ChipLoadRequest,
-    Closing,
+    DeviceEvent,
     DeviceFrame,
+    Events,
+    Fetch,
+    FetchReply,
     Heartbeat,
     Hello,
+    LeaseReply,
+    LeaseRequest,
+    LineState,
     PlatformFrame,
+    SignedOn,
+    SignOnAsk,
     Submit,
+    Tasks,
+    Totals,
+    TotalsAsk,
     Welcome,
 )
 from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, ChipLoadAnswer, PayCodeKeys, Records
 from onecard.terminal.errors import LineDown, LineRefused
-from onecard.terminal.tls import CONNECT_S, Backoff, Identity, close_line, open_line
+from onecard.terminal.nativeline import OpenLine, await_welcome, down
+from onecard.terminal.tls import Backoff, Identity, close_line, open_line
+from onecard.terminal.webstream import WebStream
 
-_READ_BYTES = 65_536
 ANSWER_S = 20.0
+_STEADY_S = 30.0
+"""A line that has been up for so long has worked: the next wait for it is a short one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +54,23 @@ class Device:
     maker: str = "onecard"
     model: str = "simulator"
     firmware: str = "1"
+    hardware: str = ""
+    """The hardware id that roll-outs name."""
+    serial: str = ""
 
 
-@dataclass(slots=True)
-class _Line:
-    writer: asyncio.StreamWriter
-    welcome: Welcome
-    window: asyncio.Semaphore
-    waiting: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
-    """By submit id: the answers of a Submit, or the answer to a step of a load."""
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """Who is told what the platform says unasked. Called from the event loop; must not raise."""
+
+    on_up: Callable[[Welcome], None] | None = None
+    """With every Welcome: when the line opens, and when its terminals have changed."""
+    on_down: Callable[[LineDown | LineRefused], None] | None = None
+    on_tasks: Callable[[Tasks], None] | None = None
+    on_line_state: Callable[[LineState], None] | None = None
+    """To terminals behind a front-end: whether it is off line."""
+    status: Callable[[], Heartbeat] | None = None
+    """Makes each heartbeat (its clock is filled in here). The first is sent right after `on_up`; Hello takes its versions too."""
 
 
 class NativeClient:
@@ -65,6 +80,7 @@ class NativeClient:
         self, host: str, port: int, identity: Identity, *, device: Device | None = None, clock: Clock | None = None,
         backoff: Backoff | None = None, server_hostname: str = "localhost", answer_s: float = ANSWER_S,
         heartbeat_s: float = HEARTBEAT_SECONDS / 2, on_pay_code_keys: Callable[[Mapping[int, bytes]], None] | None = None,
+        listeners: Listeners | None = None,
     ) -> None:  # fmt: skip
         """`on_pay_code_keys`, as CodeMemory.set_keys, gets the keys of payment codes when a line opens and when they change."""
         self._host = host
@@ -77,12 +93,16 @@ class NativeClient:
         self._answer_s = answer_s
         self._heartbeat_s = heartbeat_s
         self._on_pay_code_keys = on_pay_code_keys
-        self._line: _Line | None = None
+        self._listeners = listeners or Listeners()
+        self._line: OpenLine | None = None
         self._opening = asyncio.Lock()
         self._last_submit = 0
+        self._last_stream = 0
         self._refused: LineRefused | None = None
+        self._closed = asyncio.Event()
+        self._closed.set()
         self.backlog = 0
-        """Records the owner holds unsent; told to the platform with each heartbeat."""
+        """Records the owner holds unsent; told to the platform with each heartbeat (unless `status` makes it)."""
         self.oldest_unsent_us = 0
 
     async def __aenter__(self) -> "NativeClient":
@@ -106,44 +126,99 @@ class NativeClient:
         """Open the line unless it is open. Raises LineDown, LineRefused."""
         async with self._opening:
             if self._line is None:
-                self._line = await self._open()
+                line = self._line = await self._open()
+                self._closed.clear()
+                self._welcomed(line.welcome)
+                return line.welcome
             return self._line.welcome
+
+    async def keep_open(self) -> None:
+        """Open the line, and open it again whenever it breaks or is refused, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await self.connect()
+                since = loop.time()
+                await self._closed.wait()
+                if loop.time() - since > _STEADY_S:
+                    self._backoff.reset()
+            except (LineDown, LineRefused):
+                pass
+            await self._backoff.wait()
 
     async def submit(self, records: Records) -> Answers:
         """Send up to 1000 records, wait for their answers. Opens the line if it is down. Raises LineDown, LineRefused."""
-        answers = await self._ask(lambda submit_id: DeviceFrame(submit=Submit(submit_id=submit_id, records=records)))
-        assert isinstance(answers, Answers)
+        answer = await self._ask(lambda submit_id: DeviceFrame(submit=Submit(submit_id=submit_id, records=records)))
+        answers: Answers = answer.answers
         return answers
 
     async def load_chip(self, load: ChipLoad) -> ChipLoadAnswer:
         """One step of a load. Any step may be sent again, under the same sequence number. Raises LineDown, LineRefused."""
-        answer = await self._ask(lambda submit_id: DeviceFrame(chip_load=ChipLoadRequest(submit_id=submit_id, load=load)))
-        assert isinstance(answer, ChipLoadAnswer)
+        reply = await self._ask(lambda submit_id: DeviceFrame(chip_load=ChipLoadRequest(submit_id=submit_id, load=load)))
+        answer: ChipLoadAnswer = reply.answer
         return answer
 
-    async def _ask(self, build: Callable[[int], DeviceFrame]) -> Answers | ChipLoadAnswer:
+    async def send_events(self, events: Sequence[DeviceEvent]) -> Result:
+        """Up to 1000 events. APPROVED: the platform has stored them; FORMAT: it never will. Raises LineDown, LineRefused."""
+        answer = await self._ask(lambda submit_id: DeviceFrame(events=Events(submit_id=submit_id, events=events)))
+        return Result(answer.code)
+
+    async def fetch(self, name: str, offset: int, length: int) -> FetchReply:
+        """A part of a file of the signed repository; code NO_ORIGINAL when there is none. Raises LineDown, LineRefused."""
+        ask = Fetch(name=name, offset=offset, length=length)
+        reply: FetchReply = await self._ask(lambda submit_id: DeviceFrame(fetch=_numbered(ask, submit_id)))
+        return reply
+
+    async def ask_lease(self) -> LeaseReply:
+        """The newest lease of this line. Raises LineDown, LineRefused."""
+        reply: LeaseReply = await self._ask(lambda submit_id: DeviceFrame(lease=LeaseRequest(submit_id=submit_id)))
+        return reply
+
+    async def sign_on(self, terminal_id: int) -> SignedOn:
+        """Working keys for an ISO 8583 terminal behind this front-end. Raises LineDown, LineRefused."""
+        ask = SignOnAsk(terminal_id=terminal_id)
+        reply: SignedOn = await self._ask(lambda submit_id: DeviceFrame(sign_on=_numbered(ask, submit_id)))
+        return reply
+
+    async def totals(self, terminal_id: int, batch_no: int) -> Totals:
+        """What the platform has of a settlement batch of such a terminal. Raises LineDown, LineRefused."""
+        ask = TotalsAsk(terminal_id=terminal_id, batch_no=batch_no)
+        reply: Totals = await self._ask(lambda submit_id: DeviceFrame(totals=_numbered(ask, submit_id)))
+        return reply
+
+    def open_web(self, method: str, target: str, headers: Iterable[tuple[str, str]], *, end: bool) -> WebStream:
+        """A request of a workstation's browser to the web tier; `end` when it has no body. Raises LineDown, LineRefused."""
+        line = self._line
+        if line is None:
+            raise self._refused or down("not connected")
+        self._last_stream += 1
+        stream = WebStream(line, self._last_stream)
+        stream.begin(method, target, headers, end=end)
+        return stream
+
+    async def _ask(self, build: Callable[[int], DeviceFrame]) -> Any:
         """Send a frame within the window and wait for its answer."""
         await self.connect()
         line = self._line
         if line is None:
-            raise self._refused or _down("the line broke")
+            raise self._refused or down("the line broke")
         async with line.window:
             if line is not self._line:
-                raise self._refused or _down("the line broke")
+                raise self._refused or down("the line broke")
             self._last_submit += 1
             submit_id = self._last_submit
-            answer: asyncio.Future[Answers | ChipLoadAnswer] = asyncio.get_running_loop().create_future()
+            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             line.waiting[submit_id] = answer
             try:
-                line.writer.write(build_frame(build(submit_id)))
+                line.send(build(submit_id))
                 async with asyncio.timeout(self._answer_s):
                     await line.writer.drain()
                     return await answer
             except TimeoutError:
-                self._break(line, _down("no answer in time"))
-                raise _down("no answer in time") from None
+                self._break(line, down("no answer in time"))
+                raise down("no answer in time") from None
             except OSError as error:
-                raise _down(str(error)) from None
+                raise down(str(error)) from None
             finally:
                 line.waiting.pop(submit_id, None)
 
@@ -164,121 +239,106 @@ class NativeClient:
         """Close the line; what is not answered raises LineDown at its caller."""
         line = self._line
         if line is not None:
-            self._break(line, _down("closed"))
+            self._break(line, down("closed"))
             await asyncio.gather(*line.tasks, return_exceptions=True)
             await close_line(line.writer)
 
-    async def _open(self) -> _Line:
+    async def _open(self) -> OpenLine:
         self._refused = None
         try:
             reader, writer = await open_line(self._host, self._port, self._context, server_hostname=self._server_hostname)
         except (OSError, ssl.SSLError, TimeoutError) as error:
-            raise _down(str(error) or type(error).__name__) from None
-        hello = Hello(
-            protocol_version=PROTOCOL_VERSION,
-            maker=self._device.maker,
-            model=self._device.model,
-            firmware=self._device.firmware,
-            device_clock_us=to_epoch_us(self._clock.now()),
-        )
+            raise down(str(error) or type(error).__name__) from None
         try:
-            writer.write(build_frame(DeviceFrame(hello=hello)))
-            async with asyncio.timeout(CONNECT_S):
-                welcome = await _await_welcome(reader)
-        except (LineDown, LineRefused):
+            writer.write(build_frame(DeviceFrame(hello=self._hello())))
+            welcome = await await_welcome(reader)
+        except LineRefused as refusal:
+            self._refused = refusal
             await close_line(writer)
             raise
-        except (OSError, ssl.SSLError, TimeoutError) as error:
+        except LineDown:
             await close_line(writer)
-            raise _down(str(error) or "no Welcome") from None
-        if welcome.HasField("pay_code_keys"):
-            self._take_keys(welcome.pay_code_keys)
-        line = _Line(writer, welcome, asyncio.Semaphore(max(1, welcome.window)))
+            raise
+        except (OSError, ssl.SSLError, TimeoutError, ValueError) as error:
+            await close_line(writer)
+            raise down(str(error) or "no Welcome") from None
+        line = OpenLine(writer, welcome, asyncio.Semaphore(max(1, welcome.window)), self._unasked)
         line.tasks = [asyncio.create_task(self._read(line, reader)), asyncio.create_task(self._beat(line))]
         return line
 
-    async def _read(self, line: _Line, reader: asyncio.StreamReader) -> None:
-        buffer = frame_buffer()
-        error: LineDown | LineRefused = _down("the platform closed the line")
+    def _hello(self) -> Hello:
+        device, status = self._device, self._listeners.status
+        return Hello(
+            protocol_version=PROTOCOL_VERSION,
+            maker=device.maker,
+            model=device.model,
+            firmware=device.firmware,
+            hardware=device.hardware,
+            serial=device.serial,
+            device_clock_us=to_epoch_us(self._clock.now()),
+            versions=status().versions if status is not None else (),
+        )
+
+    async def _read(self, line: OpenLine, reader: asyncio.StreamReader) -> None:
+        error: LineDown | LineRefused = down("closed")
         try:
-            while data := await reader.read(_READ_BYTES):
-                buffer.feed(data)
-                while (raw := buffer.next_frame()) is not None:
-                    frame = parse_platform_frame(raw)
-                    if frame.WhichOneof("body") == "closing":
-                        raise _refused(frame.closing)
-                    if frame.WhichOneof("body") == "pay_code_keys":
-                        self._take_keys(frame.pay_code_keys)
-                    else:
-                        _deliver(line, frame)
+            await line.read(reader)
         except LineRefused as refusal:
             error = self._refused = refusal
-        except (OSError, ssl.SSLError, FrameError, NativeViolationError) as broken:
-            error = _down(str(broken))
+        except LineDown as broken:
+            error = broken
         finally:
             self._break(line, error)
+
+    def _unasked(self, frame: PlatformFrame) -> None:
+        listeners = self._listeners
+        match frame.WhichOneof("body"):
+            case "welcome":
+                self._welcomed(frame.welcome)
+            case "pay_code_keys":
+                self._take_keys(frame.pay_code_keys)
+            case "tasks" if listeners.on_tasks is not None:
+                listeners.on_tasks(frame.tasks)
+            case "line_state" if listeners.on_line_state is not None:
+                listeners.on_line_state(frame.line_state)
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        if welcome.HasField("pay_code_keys"):
+            self._take_keys(welcome.pay_code_keys)
+        if self._listeners.on_up is not None:
+            self._listeners.on_up(welcome)
 
     def _take_keys(self, keys: PayCodeKeys) -> None:
         if self._on_pay_code_keys is not None:
             self._on_pay_code_keys({key.key_no: key.public_key for key in keys.keys})
 
-    async def _beat(self, line: _Line) -> None:
+    async def _beat(self, line: OpenLine) -> None:
+        status = self._listeners.status
+        if status is None:
+            await self._wait_beat()
         while True:
-            await asyncio.sleep(self._heartbeat_s)
-            beat = Heartbeat(
-                device_clock_us=to_epoch_us(self._clock.now()), backlog=self.backlog, oldest_unsent_us=self.oldest_unsent_us
-            )
-            line.writer.write(build_frame(DeviceFrame(heartbeat=beat)))
+            beat = status() if status is not None else Heartbeat(backlog=self.backlog, oldest_unsent_us=self.oldest_unsent_us)
+            beat.device_clock_us = to_epoch_us(self._clock.now())
+            line.send(DeviceFrame(heartbeat=beat))
             with contextlib.suppress(OSError):
                 await line.writer.drain()
+            await self._wait_beat()
 
-    def _break(self, line: _Line, error: LineDown | LineRefused) -> None:
-        if self._line is line:
+    async def _wait_beat(self) -> None:
+        # Never in step with others, however they came to be connected.
+        await asyncio.sleep(self._heartbeat_s * random.uniform(0.8, 1.0))  # noqa: S311 - spreading, not a secret
+
+    def _break(self, line: OpenLine, error: LineDown | LineRefused) -> None:
+        was_open = self._line is line
+        if was_open:
             self._line = None
-        for answer in line.waiting.values():
-            if not answer.done():
-                answer.set_exception(error)
-        line.waiting.clear()
-        line.writer.close()
-        for task in line.tasks:
-            if task is not asyncio.current_task():
-                task.cancel()
+        line.end(error)
+        if was_open:
+            self._closed.set()
+            if self._listeners.on_down is not None:
+                self._listeners.on_down(error)
 
 
-async def _await_welcome(reader: asyncio.StreamReader) -> Welcome:
-    prefix = await _exactly(reader, 4)
-    frame = parse_platform_frame(await _exactly(reader, int.from_bytes(prefix, "big")))
-    if frame.WhichOneof("body") == "closing":
-        raise _refused(frame.closing)
-    if frame.WhichOneof("body") != "welcome":
-        raise _down("no Welcome")
-    return frame.welcome
-
-
-async def _exactly(reader: asyncio.StreamReader, size: int) -> bytes:
-    try:
-        return await reader.readexactly(size)
-    except asyncio.IncompleteReadError:
-        raise _down("the platform closed the line before its Welcome") from None
-
-
-def _deliver(line: _Line, frame: PlatformFrame) -> None:
-    content: Answers | ChipLoadAnswer
-    match frame.WhichOneof("body"):
-        case "answer":
-            submit_id, content = frame.answer.submit_id, frame.answer.answers
-        case "chip_load":
-            submit_id, content = frame.chip_load.submit_id, frame.chip_load.answer
-        case _:
-            return
-    answer = line.waiting.get(submit_id)
-    if answer is not None and not answer.done():
-        answer.set_result(content)
-
-
-def _down(why: str) -> LineDown:
-    return LineDown(f"线路中断：{why}", f"The line is down: {why}")
-
-
-def _refused(closing: Closing) -> LineRefused:
-    return LineRefused(closing.code, closing.reason)
+def _numbered(ask: Any, submit_id: int) -> Any:
+    ask.submit_id = submit_id
+    return ask
