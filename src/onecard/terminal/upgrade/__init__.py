@@ -1,1 +1,1 @@
-"""The upgrade client of devices (D2): what is signed, newer and for this hardware goes into the other slot, and proves itself there."""
+"""The device's side of roll-outs (D2): the repository as a device checks it, and the client that takes updates into use."""

@@ -1,0 +1,231 @@
+"""The signed repository as a device sees it (D2): nothing leaves here that the repository's keys have not signed.
+
+TUF's client work flow (standards 6.1) by python-tuf: roll-back, freeze, mix-and-match, endless data and tampering are refused
+with `NotTrusted`. Files come in parts over the device's own line, go on where they stopped, and are checked as a whole.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tuf.api import exceptions
+from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]
+from tuf.ngclient.config import UpdaterConfig
+from tuf.ngclient.updater import Updater
+
+from onecard.kernel.clock import Clock, SystemClock
+from onecard.kernel.errors import NotFound
+from onecard.terminal.upgrade.errors import NoLine, NoSuchFile, NotTrusted
+from onecard.terminal.upgrade.fetching import PART_BYTES, PATIENCE_S, SCHEME, Bridge, Fetch
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Progress = Callable[[int, int], Awaitable[None]]
+"""Bytes here, bytes in all."""
+
+FIRST_ROOT = "metadata/1.root.json"
+_METADATA_AT_MOST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the repository has signed of one file."""
+
+    path: str
+    length: int
+    sha256: bytes
+    custom: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name for Fetch: with the hash, so that a name stands for one content for ever."""
+        folder, slash, base = self.path.rpartition("/")
+        return f"targets/{folder}{slash}{self.sha256.hex()}.{base}"
+
+
+class TrustedRepository:
+    """One device's view of the repository, kept in `folder` (one instance a folder).
+
+    `root` is the root the maker or the operator has put on the device. Without one, the first root that comes over the line is
+    kept for good: the line is the platform's own by its certificate, and later roots need the signatures of this one.
+    """
+
+    def __init__(self, folder: Path, fetch: Fetch, root: bytes | None = None, *, clock: Clock | None = None) -> None:
+        self._metadata = folder / "metadata"
+        self._files = folder / "files"
+        self._fetch = fetch
+        self._root = root
+        self._clock = clock or SystemClock()
+        self._updater: Updater | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def timestamp_version(self) -> int:
+        """Of the newest timestamp that was checked; 0: none since the start."""
+        return self._updater._trusted_set.timestamp.version if self._updater else 0
+
+    async def refresh(self) -> None:
+        """Take the newest metadata. Raises NotTrusted, NoLine; then what was known stays known, and nothing new is."""
+        async with self._lock:
+            await self._refresh()
+
+    async def find(self, path: str) -> Target:
+        """What is signed of a target. Raises NoSuchFile, NotTrusted, NoLine."""
+        async with self._lock:
+            updater = self._updater or await self._refresh()
+            info = await self._threaded(lambda bridge: _find(updater, bridge, path))
+        if info is None:
+            raise NoSuchFile(path)
+        return Target(path, info.length, bytes.fromhex(info.hashes["sha256"]), dict(info.custom or {}))
+
+    async def get(self, path: str, at_most: int) -> bytes:
+        """The content of a small target, nothing of it kept. Raises as `find`, and NotTrusted where it is over `at_most`."""
+        kept = await self.download(path, at_most)
+        content = await asyncio.to_thread(kept.read_bytes)
+        kept.unlink(missing_ok=True)
+        return content
+
+    async def download(self, path: str, at_most: int, *, progress: Progress | None = None) -> Path:
+        """A file with the content of a target, in this folder until `forget`; goes on where an earlier call stopped."""
+        target = await self.find(path)
+        if target.length > at_most:
+            raise NotTrusted(f"{path}: {target.length} > {at_most}")
+        self._files.mkdir(parents=True, exist_ok=True)
+        done = self._files / target.sha256.hex()
+        if await asyncio.to_thread(_is_whole, done, target):
+            return done
+        part = done.with_suffix(".part")
+        await self._fill(part, target, progress)
+        if not await asyncio.to_thread(_is_whole, part, target):
+            part.unlink(missing_ok=True)
+            raise NotTrusted(f"{path}: not the signed content")
+        part.replace(done)
+        _sync_folder(self._files)
+        return done
+
+    def forget(self, *, keep: frozenset[bytes] = frozenset()) -> None:
+        """Drop files, begun ones too, except those with these hashes."""
+        for file in self._files.glob("*") if self._files.exists() else ():
+            if file.stem not in {sha.hex() for sha in keep}:
+                file.unlink(missing_ok=True)
+
+    async def _fill(self, part: Path, target: Target, progress: Progress | None) -> None:
+        at = await asyncio.to_thread(_begun, part, target)
+        while at < target.length:
+            piece = await self._piece(target, at)
+            await asyncio.to_thread(_append, part, piece)
+            at += len(piece)
+            if progress is not None:
+                await progress(at, target.length)
+        if not target.length:
+            await asyncio.to_thread(_append, part, b"")
+
+    async def _piece(self, target: Target, at: int) -> bytes:
+        wanted = min(PART_BYTES, target.length - at)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                got = await self._fetch(target.name, at, wanted)
+        except NotFound:
+            got = None
+        except Exception as error:  # whatever a line may raise
+            raise NoLine(f"{target.path}: {error or type(error).__name__}") from error
+        if got is None:
+            raise NoSuchFile(target.path)
+        if got.total != target.length or not 0 < len(got.data) <= wanted:
+            raise NotTrusted(f"{target.path}: {got.total}, {len(got.data)} != {target.length}")
+        return got.data
+
+    async def _refresh(self) -> Updater:
+        if self._root is None:
+            self._root = await self._first_root()
+        root = self._root
+        updater = await self._threaded(lambda bridge: self._updated(bridge, root))
+        self._updater = updater
+        return updater
+
+    async def _first_root(self) -> bytes:
+        kept = self._metadata / "root_history" / "1.root.json"
+        if kept.exists():
+            return kept.read_bytes()
+        return await self._threaded(lambda bridge: bridge.download_bytes(SCHEME + FIRST_ROOT, _METADATA_AT_MOST))
+
+    def _updated(self, bridge: Bridge, root: bytes) -> Updater:
+        self._metadata.mkdir(parents=True, exist_ok=True)
+        updater = Updater(
+            str(self._metadata),
+            f"{SCHEME}metadata/",
+            target_base_url=f"{SCHEME}targets/",
+            fetcher=bridge,
+            config=UpdaterConfig(max_root_rotations=64),
+            bootstrap=root,
+        )
+        updater._trusted_set.reference_time = self._clock.now()  # python-tuf takes no clock
+        updater.refresh()
+        self._settle()
+        return updater
+
+    def _settle(self) -> None:
+        """What roll-back is measured by is on the disk before anything is taken: python-tuf itself does not sync."""
+        for file in self._metadata.rglob("*.json"):
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+        _sync_folder(self._metadata)
+
+    async def _threaded(self, work: Callable[[Bridge], T]) -> T:
+        """Run python-tuf in a thread; cut short, it ends before this does. Raises NotTrusted, NoLine."""
+        loop = asyncio.get_running_loop()
+        bridge = Bridge(self._fetch, loop)
+        running = loop.run_in_executor(None, work, bridge)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            bridge.stop()
+            await asyncio.wait([running])
+            raise
+        except exceptions.DownloadLengthMismatchError as error:
+            raise NotTrusted(str(error)) from error
+        except exceptions.DownloadError as error:
+            raise NoLine(f"{error} ({error.__cause__ or ''})".replace(" ()", "")) from error
+        except exceptions.RepositoryError as error:
+            raise NotTrusted(f"{type(error).__name__}: {error}") from error
+
+
+def _find(updater: Updater, bridge: Bridge, path: str) -> TargetFile | None:
+    updater._fetcher = bridge  # each call has a bridge of its own, which can be stopped
+    return updater.get_targetinfo(path)
+
+
+def _is_whole(file: Path, target: Target) -> bool:
+    if not file.exists() or file.stat().st_size != target.length:
+        return False
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest() == target.sha256
+
+
+def _begun(part: Path, target: Target) -> int:
+    """How much of a file is here; more than there can be is dropped."""
+    at = part.stat().st_size if part.exists() else 0
+    if at > target.length:
+        part.unlink()
+        return 0
+    return at
+
+
+def _append(file: Path, data: bytes) -> None:
+    with file.open("ab") as opened:
+        opened.write(data)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

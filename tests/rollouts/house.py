@@ -1,0 +1,92 @@
+"""What the tests of roll-outs stand on: a vault, off-line keys, a repository, and a way to it without a line.
+
+Tests are plain functions: the platform's part is called straight, a device's part runs in an event loop of its own (`run`), and
+what it fetches is read by one thread with one connection.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from onecard.datacenter import dj
+from onecard.datacenter.home import Home
+from onecard.kernel.clock import ManualClock
+from onecard.terminal.upgrade.fetching import FilePart
+from onecard.terminal.upgrade.trusted import TrustedRepository
+from tests.services.conftest import Tree
+
+dj.setup()
+
+from django.db import connections  # noqa: E402
+
+from onecard.services.actors import Actor  # noqa: E402
+from onecard.services.keys import api as keys  # noqa: E402
+from onecard.services.rollouts import api  # noqa: E402
+
+KDF = keys.KdfParameters(time_cost=1, memory_kib=8 * 1024, lanes=1)
+PASSPHRASE = b"seven small boats at anchor"
+ACTOR = Actor.system("test")
+
+
+@dataclass
+class Wire:
+    """Fetches from the database as an application server does; a test may change what comes, and counts it."""
+
+    threads: ThreadPoolExecutor
+    asked: list[tuple[str, int]] = field(default_factory=list)
+    instead: dict[str, bytes] = field(default_factory=dict)
+    cut_after: int | None = None
+    line_id: int | None = None
+
+    async def fetch(self, name: str, offset: int, length: int) -> FilePart | None:
+        if self.cut_after is not None and len(self.asked) >= self.cut_after:
+            raise ConnectionResetError("the line is down")
+        self.asked.append((name, offset))
+        if name in self.instead:
+            content = self.instead[name]
+            return FilePart(len(content), content[offset : offset + length])
+        loop = asyncio.get_running_loop()
+        part = await loop.run_in_executor(self.threads, lambda: api.read_file(name, offset, length, line_id=self.line_id))
+        return FilePart(part.total, part.data) if part else None
+
+
+@dataclass
+class House:
+    """The city and its repository."""
+
+    tree: Tree
+    folder: Path
+    root: bytes
+    clock: ManualClock
+    keys: Path
+    threads: ThreadPoolExecutor
+
+    def wire(self, line_id: int | None = None) -> Wire:
+        return Wire(self.threads, line_id=line_id)
+
+    def repository(self, name: str = "device", wire: Wire | None = None, *, root: bytes | None = None) -> TrustedRepository:
+        return TrustedRepository(self.folder / name, (wire or self.wire()).fetch, root or self.root, clock=self.clock)
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+@contextmanager
+def open_house(tree: Tree, folder: Path, monkeypatch) -> Iterator[House]:
+    monkeypatch.setenv("ONECARD_HOME", str(folder / "home"))
+    keys.close_vault()
+    home = Home.from_environment()
+    home.prepare()
+    keys.init_demo(home, kdf=KDF, uses=())
+    clock = ManualClock(datetime.now(UTC))
+    root = api.init_repository(folder / "keys", PASSPHRASE, actor=ACTOR, clock=clock)
+    with ThreadPoolExecutor(1) as threads:
+        yield House(tree, folder, root, clock, folder / "keys", threads)
+        threads.submit(connections.close_all).result()
+    keys.close_vault()
