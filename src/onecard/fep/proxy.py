@@ -1,4 +1,4 @@
-"""The unit's workstation browser (G1): a small HTTP server at the unit; its requests go over the front-end's line to the web tier.
+"""The unit's workstation browser (G1): a small HTTP server at the unit; its requests go over the line to the web tier.
 
 h11 checks what the browser sends; headers that concern one connection alone stay here. The web tier is told the line's proven
 identity, nothing the browser says of itself. One request at a time a connection; a browser that goes away ends its request.
