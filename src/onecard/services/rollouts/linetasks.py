@@ -11,7 +11,7 @@ from onecard.services.rollouts.models import PublishedData, Repository
 _UNIT_DATA = """
 SELECT l.id, split_part(d.name, '/', 1), d.version, t.blob_id
   FROM devices_line l
-  JOIN rollouts_publisheddata d ON d.name IN ('rules/' || l.unit_id, 'cards/' || l.unit_id)
+  JOIN rollouts_publisheddata d ON d.name IN ('rules/' || l.unit_id, 'cards/' || l.unit_id, 'parameters/' || l.id)
   JOIN rollouts_datatarget t ON t.data_id = d.name AND t.version = d.version
  WHERE l.state = 'active' AND (%s::bigint[] IS NULL OR l.id = ANY (%s::bigint[]))
  ORDER BY l.id, 2"""

@@ -28,14 +28,14 @@ CHANNEL = "rollouts"
 MAX_BLOB_BYTES = 512 << 20
 MAX_PART_BYTES = 1 << 19
 
-_NAME = re.compile(r"deny|(?:rules|cards)/[1-9][0-9]{0,9}")
-_ENDING = {"deny": "bin", "rules": "json", "cards": "bin"}
+_NAME = re.compile(r"deny|(?:rules|cards|parameters)/[1-9][0-9]{0,17}")
+_ENDING = {"deny": "bin", "rules": "json", "cards": "bin", "parameters": "json"}
 _KEPT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class NewData:
-    """A version of automatic data: "deny", "rules/<unit_id>" or "cards/<unit_id>"."""
+    """A version of automatic data: "deny", "rules/<unit_id>", "cards/<unit_id>" or "parameters/<line_id>"."""
 
     name: str
     content: bytes
@@ -64,7 +64,7 @@ def publish_many(data: Sequence[NewData], *, clock: Clock | None = None) -> None
         roles = {role for one in data for role in _put(one, now)}
         if roles:
             seal(roles, repository, for_all=any(one.name == "deny" for one in data), now=now)
-            _tell_units(one.name for one in data)
+            _tell_lines(one.name for one in data)
 
 
 def data_path(name: str, version: int) -> str:
@@ -201,18 +201,22 @@ SELECT b.length, substring(b.content FROM %s FOR %s) FROM rollouts_blob b
  WHERE b.sha256 = %s AND (EXISTS (SELECT FROM rollouts_datatarget t WHERE t.path = %s AND t.blob_id = b.sha256)
                           OR EXISTS (SELECT FROM rollouts_release r
                                       WHERE r.path = %s AND r.blob_id = b.sha256 AND r.state <> 'draft'))"""
-_OF_UNIT = "SELECT EXISTS (SELECT FROM devices_line WHERE id = %s AND unit_id = %s)"
+_MINE = {
+    "parameters": "SELECT %s = %s",
+    "rules": "SELECT EXISTS (SELECT FROM devices_line WHERE id = %s AND unit_id = %s)",
+    "cards": "SELECT EXISTS (SELECT FROM devices_line WHERE id = %s AND unit_id = %s)",
+}
 _FILE = re.compile(
     r"metadata/(?:(?P<stamp>timestamp)|(?P<version>[1-9][0-9]{0,17})\.(?P<role>[a-z][a-z0-9-]{0,39}))\.json"
     r"|targets/(?P<folder>[^\x00]*/)?(?P<sha>[0-9a-f]{64})\.(?P<base>[^/\x00]+)"
 )
-_PRIVATE = re.compile(r"(?:rules|cards)/([1-9][0-9]{0,9})/")
+_PRIVATE = re.compile(r"(rules|cards|parameters)/([1-9][0-9]{0,17})/")
 
 
 def read_file(name: str, offset: int, length: int, *, line_id: int | None = None) -> FilePart | None:
     """A part of "metadata/<file>" or "targets/<path>" (with the hash before the file's name); None where there is no such file.
 
-    With a line, what belongs to another unit than the line's is not there for it (N3).
+    With a line, what belongs to another unit than the line's, or to another line, is not there for it (N3).
     """
     asked = _FILE.fullmatch(name)
     if asked is None or offset < 0 or not 0 < length <= MAX_PART_BYTES:
@@ -223,9 +227,9 @@ def read_file(name: str, offset: int, length: int, *, line_id: int | None = None
             cursor.execute(_METADATA, [offset + 1, length, asked["stamp"] or asked["role"], version, version])
         else:
             folder = asked["folder"] or ""
-            unit = _PRIVATE.fullmatch(folder)
-            if unit is not None and line_id is not None:
-                cursor.execute(_OF_UNIT, [line_id, int(unit[1])])
+            private = _PRIVATE.fullmatch(folder)
+            if private is not None and line_id is not None:
+                cursor.execute(_MINE[private[1]], [line_id, int(private[2])])
                 if not cursor.fetchone()[0]:
                     return None
             cursor.execute(_TARGET, [offset + 1, length, bytes.fromhex(asked["sha"]), *[folder + asked["base"]] * 2])
@@ -242,11 +246,14 @@ def notify(payloads: Iterable[str]) -> None:
         cursor.execute("SELECT pg_notify(%s, p) FROM unnest(%s::text[]) AS p (p)", [CHANNEL, sorted(set(payloads))])
 
 
-def _tell_units(names: Iterable[str]) -> None:
-    units = [int(name.partition("/")[2]) for name in names if "/" in name]
+def _tell_lines(names: Iterable[str]) -> None:
+    owners = [name.split("/") for name in names if "/" in name]
+    units = [int(number) for kind, number in owners if kind != "parameters"]
+    lines = [int(number) for kind, number in owners if kind == "parameters"]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_notify(%s, id::text) FROM devices_line WHERE unit_id = ANY (%s) AND state = 'active'", [CHANNEL, units]
+            "SELECT pg_notify(%s, id::text) FROM devices_line WHERE (unit_id = ANY (%s) OR id = ANY (%s)) AND state = 'active'",
+            [CHANNEL, units, lines],
         )
 
 

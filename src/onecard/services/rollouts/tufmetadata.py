@@ -43,6 +43,8 @@ LIFETIME = {
 """How long a signature holds; what on-line keys sign is signed again when half of it has gone."""
 AUTOMATIC_LIFETIME = timedelta(days=60)
 
+PRIVATE = ["rules/*/*", "cards/*/*", "parameters/*/*"]
+
 _TARGET_ROLES = (DENY, AUTOMATIC, *BINS.get_roles())
 
 
@@ -72,7 +74,7 @@ def first_targets(automatic: Key, *, now: datetime) -> Metadata[Targets]:
     """Version 1: no file, and the delegation of automatic data to the on-line key."""
     roles = {
         DENY: DelegatedRole(DENY, [automatic.keyid], 1, terminating=True, paths=["deny/*"]),
-        AUTOMATIC: DelegatedRole(AUTOMATIC, [automatic.keyid], 1, terminating=True, paths=["rules/*/*", "cards/*/*"]),
+        AUTOMATIC: DelegatedRole(AUTOMATIC, [automatic.keyid], 1, terminating=True, paths=PRIVATE),
     }
     return Metadata(Targets(1, expires=_end("targets", now), delegations=Delegations({automatic.keyid: automatic}, roles)))
 

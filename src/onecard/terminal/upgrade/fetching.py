@@ -12,7 +12,9 @@ from typing import Protocol
 from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient.fetcher import FetcherInterface
 
+from onecard.kernel.codes import Result
 from onecard.kernel.errors import NotFound
+from onecard.terminal.upgrade.errors import NoLine
 
 PART_BYTES = 256 * 1024
 """How much is asked for at once; a Fetch frame may ask for twice that."""
@@ -39,7 +41,24 @@ class FilePart:
 
 
 Fetch = Callable[[str, int, int], Awaitable[Part | None]]
-"""name, offset, length → the part; None (or NotFound) where there is no such file. Errors of the line pass through."""
+"""name, offset, length → the part; None (or NotFound) where there is no such file. `NativeClient.fetch` is one as it is."""
+
+
+async def fetch_part(fetch: Fetch, name: str, offset: int, length: int) -> Part | None:
+    """One part, of whatever kind of line. Raises NoLine."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            part = await fetch(name, offset, length)
+    except NotFound:
+        return None
+    except Exception as error:  # whatever a line may raise
+        raise NoLine(f"{name}: {error or type(error).__name__}") from error
+    code = getattr(part, "code", Result.APPROVED)
+    if code == Result.NO_ORIGINAL:
+        return None
+    if code != Result.APPROVED:
+        raise NoLine(f"{name}: {code}")
+    return part
 
 
 class Bridge(FetcherInterface):
@@ -83,21 +102,14 @@ class Bridge(FetcherInterface):
             raise DownloadError("stopped")
         try:
             return asyncio.run_coroutine_threadsafe(self._ask(name, offset), self._loop).result()
-        except NotFound:
-            return None
         except FutureCancelled as error:
             raise DownloadError("stopped") from error
-        except Exception as error:  # whatever a line may raise: python-tuf knows this one
-            raise DownloadError(f"{name}: {error or type(error).__name__}") from error
+        except NoLine as error:
+            raise DownloadError(error.en) from error
 
     async def _ask(self, name: str, offset: int) -> Part | None:
-        self._under_way = asyncio.ensure_future(_patiently(self._fetch_part, name, offset))
+        self._under_way = asyncio.ensure_future(fetch_part(self._fetch_part, name, offset, PART_BYTES))
         try:
             return await self._under_way
         finally:
             self._under_way = None
-
-
-async def _patiently(fetch: Fetch, name: str, offset: int) -> Part | None:
-    async with asyncio.timeout(PATIENCE_S):
-        return await fetch(name, offset, PART_BYTES)

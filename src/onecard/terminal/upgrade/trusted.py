@@ -19,9 +19,8 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.updater import Updater
 
 from onecard.kernel.clock import Clock, SystemClock
-from onecard.kernel.errors import NotFound
 from onecard.terminal.upgrade.errors import NoLine, NoSuchFile, NotTrusted
-from onecard.terminal.upgrade.fetching import PART_BYTES, PATIENCE_S, SCHEME, Bridge, Fetch
+from onecard.terminal.upgrade.fetching import PART_BYTES, SCHEME, Bridge, Fetch, fetch_part
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -127,13 +126,7 @@ class TrustedRepository:
 
     async def _piece(self, target: Target, at: int) -> bytes:
         wanted = min(PART_BYTES, target.length - at)
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                got = await self._fetch(target.name, at, wanted)
-        except NotFound:
-            got = None
-        except Exception as error:  # whatever a line may raise
-            raise NoLine(f"{target.path}: {error or type(error).__name__}") from error
+        got = await fetch_part(self._fetch, target.name, at, wanted)
         if got is None:
             raise NoSuchFile(target.path)
         if got.total != target.length or not 0 < len(got.data) <= wanted:
@@ -190,7 +183,7 @@ class TrustedRepository:
         except exceptions.DownloadLengthMismatchError as error:
             raise NotTrusted(str(error)) from error
         except exceptions.DownloadError as error:
-            raise NoLine(f"{error} ({error.__cause__ or ''})".replace(" ()", "")) from error
+            raise NoLine(str(error)) from error
         except exceptions.RepositoryError as error:
             raise NotTrusted(f"{type(error).__name__}: {error}") from error
 

@@ -41,9 +41,7 @@ class Release(models.Model):
         constraints = (
             models.CheckConstraint(condition=Q(version__gt=0), name="rollouts_release_version"),
             models.CheckConstraint(condition=Q(kind__regex="^[a-z][a-z0-9_-]{0,23}$"), name="rollouts_release_kind"),
-            models.CheckConstraint(
-                condition=~Q(kind__in=("deny", "rules", "cards", "timestamp")), name="rollouts_release_automatic"
-            ),
+            models.CheckConstraint(condition=~Q(kind="timestamp"), name="rollouts_release_not_timestamp"),
             models.CheckConstraint(condition=~Q(kind=FIRMWARE) | ~Q(hardware_ids=[]), name="rollouts_release_hardware"),
             models.CheckConstraint(condition=Q(state__in=ReleaseState.values), name="rollouts_release_state"),
             models.CheckConstraint(

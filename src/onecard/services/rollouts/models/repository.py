@@ -63,9 +63,12 @@ class MetadataFile(models.Model):
 
 
 class PublishedData(models.Model):
-    """Automatic data: "deny", "rules/<unit>", "cards/<unit>", and the version in force, which only grows (sql/repository.sql)."""
+    """Automatic data and its version in force, which only grows (sql/repository.sql).
 
-    name = models.CharField(_("名称"), max_length=24, primary_key=True)
+    "deny", "rules/<unit>", "cards/<unit>", "parameters/<line>".
+    """
+
+    name = models.CharField(_("名称"), max_length=32, primary_key=True)
     version = models.BigIntegerField(_("版本"))
     previous = models.BigIntegerField(_("上一版本"), default=0)
     published_at = models.DateTimeField(_("发布时间"))
@@ -74,7 +77,9 @@ class PublishedData(models.Model):
         verbose_name = _("自动下发数据")
         verbose_name_plural = _("自动下发数据")
         constraints = (
-            models.CheckConstraint(condition=Q(name__regex="^(deny|(rules|cards)/[1-9][0-9]{0,9})$"), name="rollouts_data_name"),
+            models.CheckConstraint(
+                condition=Q(name__regex="^(deny|(rules|cards|parameters)/[1-9][0-9]{0,17})$"), name="rollouts_data_name"
+            ),
             models.CheckConstraint(condition=Q(version__gt=F("previous"), previous__gte=0), name="rollouts_data_order"),
         )
 
