@@ -31,6 +31,9 @@ _OPERATE = {
     ),
     "cards": Entry("卡片：库存、制卡、生命周期", "cards: stock, personalisation, life cycle", "onecard.cli.cards:app"),
     "people": Entry("持卡人：批量导入", "cardholders: bulk loading", "onecard.cli.people:app"),
+    "terminal": Entry(
+        "终端模拟器：收银、门禁、考勤、自助机、表计", "terminals: pos, door, attendance, kiosk, meter", "onecard.cli.terminal:app"
+    ),
     "day": Entry("营业日：日切、清分结算、结算单", "the business day: cut, settle, sheets", "onecard.cli.day:app"),
 }
 _PROVE = {

@@ -1,1 +1,1 @@
-"""Simulated devices of every kind (D1), with the flows of the real ones: POS, access controller, attendance, kiosk, meter."""
+"""Terminals as programs: POS, access controller, attendance reader, kiosk and meter, each with keypad, display and slot."""

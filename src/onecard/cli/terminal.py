@@ -1,0 +1,115 @@
+"""`onecard terminal KIND`: one terminal against a gateway or front-end, worked by a script or from the keyboard."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onecard.kernel.errors import InvalidInput, OneCardError
+
+if TYPE_CHECKING:
+    from onecard.terminal.kinds.parts import Display
+    from onecard.terminal.kinds.program import Setup
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="终端模拟器 Terminals: pos, door, attendance, kiosk, meter.")
+
+Folder = Annotated[Path, typer.Option("--line", exists=True, file_okay=False, help="开通所得目录 Folder `onecard enrol` made.")]
+Connect = Annotated[str, typer.Option(help="网关或前置机 HOST:PORT of a gateway or front-end.")]
+Script = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="脚本文件 Script; else standard input.")]
+Keypad = Annotated[bool, typer.Option("--keypad", help="交互键盘，出错继续 Interactive: a mistake does not end it.")]
+State = Annotated[Path | None, typer.Option(file_okay=False, help="本机数据目录 Where the terminal keeps its journal.")]
+Terminal = Annotated[int, typer.Option(help="终端编号，线路仅一台时可省 Id of the terminal, where the line has several.")]
+Server = Annotated[str, typer.Option(help="证书上的服务器名 Name on the server's certificate.")]
+
+
+def _add(name: str, zh: str, en: str) -> None:
+    def command(
+        line: Folder, connect: Connect, script: Script = None, keypad: Keypad = False, state: State = None,
+        terminal: Terminal = 0, server_name: Server = "localhost",
+    ) -> None:  # fmt: skip
+        setup = _setup(name, line, connect, state=state, terminal_id=terminal, server_name=server_name)
+        asyncio.run(_run(setup, script, keypad=keypad))
+
+    app.command(name, help=f"{zh} {en}")(command)
+
+
+_add("pos", "收银机：金额、定价、菜单、计次，撤销、退货", "POS: amount, fixed price, menu, count, void, refund.")
+_add("door", "门禁控制器", "Access controller.")
+_add("attendance", "考勤机", "Attendance reader.")
+_add("kiosk", "自助机：余额、现金充值", "Self-service kiosk: balance, top-up with cash.")
+_add("meter", "水电表：预扣、计量、结算", "Meter: hold, pulses, final amount.")
+
+
+def _setup(kind: str, line: Path, connect: str, *, state: Path | None, terminal_id: int, server_name: str) -> "Setup":
+    from onecard.terminal.kinds.program import KINDS, Setup
+    from onecard.terminal.tls import Identity
+
+    host, colon, port = connect.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise InvalidInput(f"--connect 应为 HOST:PORT：{connect}", f"--connect takes HOST:PORT: {connect}")
+    identity = Identity(line / "ca.pem", line / "cert.pem", line / "key.pem")
+    for file in (identity.ca, identity.certificate, identity.key):
+        if not file.exists():
+            raise InvalidInput(
+                f"{line} 缺少 {file.name}：请先 onecard enrol", f"{line} has no {file.name}: run onecard enrol first"
+            )
+    return Setup(
+        KINDS[kind], state or line / kind, host or "localhost", int(port), identity, terminal_id or _enrolled_as(line),
+        server_hostname=server_name, on_display=_show,
+    )  # fmt: skip
+
+
+def _enrolled_as(line: Path) -> int:
+    """The terminal a certificate behind a front-end belongs to; 0: a line's own certificate."""
+    file = line / "line.json"
+    if not file.exists():
+        return 0
+    try:
+        return int(json.loads(file.read_text("utf-8")).get("terminal_id") or 0)
+    except (ValueError, AttributeError):
+        raise InvalidInput(f"{file} 无法读取", f"{file} cannot be read") from None
+
+
+def _show(display: "Display") -> None:
+    sys.stdout.write(f"[{display.text}]\n")
+    sys.stdout.flush()
+
+
+async def _run(setup: "Setup", script: Path | None, *, keypad: bool) -> None:
+    from onecard.terminal.kinds.program import Program
+    from onecard.terminal.kinds.script import parse_line, run_step
+
+    try:
+        async with Program.start(setup) as program:
+            _show(program.device.display)
+            number = 0
+            async for line in _lines(script):
+                number += 1
+                try:
+                    for step in parse_line(line):
+                        if not await run_step(program, step):
+                            return
+                except OneCardError as error:
+                    if not keypad:
+                        where = f"{script or '-'}:{number}"
+                        raise InvalidInput(f"{where}：{error.zh}", f"{where}: {error.en}") from error
+                    sys.stdout.write(f"{error.zh} / {error.en}\n")
+    except* OneCardError as group:
+        raise _first(group) from None
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+async def _lines(script: Path | None) -> AsyncIterator[str]:
+    with script.open(encoding="utf-8") if script is not None else contextlib.nullcontext(sys.stdin) as stream:  # noqa: ASYNC230
+        while line := await asyncio.to_thread(stream.readline):
+            yield line
