@@ -12,7 +12,6 @@ import uvloop
 from onecard.datacenter import dj
 from onecard.datacenter.dsn import app_dsn
 from onecard.datacenter.home import Home
-from onecard.kernel.clock import SystemClock
 
 if TYPE_CHECKING:
     from onecard.appserver.server import AppSettings, Tls
@@ -33,7 +32,7 @@ def run(*, listen: str = "", dsn: str = "", metrics_port: int = 0, name: str = "
         listen=address,
         dsn=dsn or app_dsn(home),
         name=name or socket.gethostname(),
-        tls=None if address.startswith("unix:") else _tls(home),
+        tls=None if address.startswith("unix:") else _tls(),
         metrics_port=metrics_port or None,
         queue_rows=queue_rows,
     )
@@ -66,10 +65,9 @@ async def serve(settings: "AppSettings") -> None:
     await server.stop()
 
 
-def _tls(home: Home) -> "Tls":
+def _tls() -> "Tls":
     from onecard.appserver.server import Tls
-    from onecard.services.devices.ca import CertificateAuthority
+    from onecard.services.devices import api
 
-    authority = CertificateAuthority.load_or_create(home.tls_dir)
-    files = authority.ensure_server(home.tls_dir, now=SystemClock().now(), name="app", hosts=[socket.gethostname()])
+    files = api.ensure_server("app", hosts=[socket.gethostname()])
     return Tls(certificate=files.certificate.read_bytes(), key=files.key.read_bytes(), authority=files.ca.read_bytes())

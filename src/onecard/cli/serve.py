@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from onecard.cli.dispatch import Entry, load, page, show, typer_main, wants_help
-from onecard.kernel.errors import InvalidInput
+from onecard.kernel.errors import InvalidInput, Unavailable
 
 # Each `run` states its options in its signature; what it writes to the log goes to stderr.
 ROLES = {
@@ -70,14 +70,28 @@ def gateway(
 
 
 def _have_certificate(tls_dir: Path) -> None:
-    """On the machine of the platform's own authority the gateway's certificate is made when it is missing or about to end."""
-    if not (tls_dir / "ca.key").exists():
-        if not (tls_dir / "gateway.pem").exists():
-            raise InvalidInput(
-                f"{tls_dir} 没有网关证书：请用 --tls-dir 指明", f"{tls_dir} holds no gateway certificate: say --tls-dir"
-            )
-        return
+    """A gateway's certificate that is missing or about to end is made where the platform's own authority is in reach."""
     from onecard.kernel.clock import SystemClock
-    from onecard.services.devices.ca import CertificateAuthority
+    from onecard.services.devices import ca
 
-    CertificateAuthority.load_or_create(tls_dir).ensure_server(tls_dir, now=SystemClock().now())
+    files = ca.server_files(tls_dir)
+    if ca.current_server(files, now=SystemClock().now() + ca.RENEW_BEFORE) is not None:
+        return
+    from onecard.datacenter import dj
+
+    dj.setup()
+    from django.db import connections
+
+    from onecard.services.devices import api
+
+    try:
+        api.ensure_gateway_files()
+    except Unavailable as error:
+        if not files.certificate.exists():
+            raise InvalidInput(
+                f"{tls_dir} 没有网关证书：请用 --tls-dir 指明（{error.zh}）",
+                f"{tls_dir} holds no gateway certificate: say --tls-dir ({error.en})",
+            ) from None
+        logging.warning("the certificate %s is not renewed: %s", files.certificate, error.en)
+    finally:
+        connections.close_all()

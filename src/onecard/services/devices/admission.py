@@ -34,6 +34,9 @@ class LineTerminal:
     terminal_id: int
     tid: str
     mid: str
+    certificate_sha256: bytes = b""
+    """Of a terminal behind a front-end that has a certificate of its own; empty: none."""
+    driver: str = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +71,15 @@ SELECT l.id, l.certificate_sha256, coalesce(u.id, 0), o.id, l.name, l.kind = 'fr
             WHEN u.state NOT IN ('active', 'commissioning') THEN {int(Refusal.UNIT_SUSPENDED)}
             ELSE {int(Refusal.NONE)} END,
        coalesce((extract(epoch FROM least(u.valid_until, l.certificate_until)) * 1000000)::bigint, 0),
-       t.ids, t.tids, t.mids
+       t.ids, t.tids, t.mids, t.certificates, t.drivers
   FROM devices_line l
   LEFT JOIN operators_unit u ON u.id = l.unit_id
   JOIN operators_operator o ON o.id = coalesce(u.operator_id, l.operator_id)
   LEFT JOIN LATERAL (
        SELECT array_agg(x.id ORDER BY x.id) AS ids, array_agg(x.tid ORDER BY x.id) AS tids,
-              array_agg(lpad(x.merchant_id::text, 15, '0') ORDER BY x.id) AS mids
+              array_agg(lpad(x.merchant_id::text, 15, '0') ORDER BY x.id) AS mids,
+              array_agg(coalesce(x.certificate_sha256, ''::bytea) ORDER BY x.id) AS certificates,
+              array_agg(x.driver::text ORDER BY x.id) AS drivers
          FROM devices_terminal x WHERE x.line_id = l.id AND x.state = 'active') t ON true
  WHERE l.certificate_sha256 IS NOT NULL
 """  # noqa: S608 - the only values put in are our own refusal codes
@@ -101,9 +106,9 @@ def build_lines(rows: Iterable[Sequence[Any]]) -> list[AdmittedLine]:
             front_end=front_end,
             refusal=refusals[refusal],
             valid_until_us=valid_until_us,
-            terminals=tuple(map(LineTerminal, ids or (), tids or (), mids or ())),
+            terminals=tuple(map(LineTerminal, *(column or () for column in terminals))),
         )
-        for line_id, sha256, unit_id, operator_id, name, front_end, refusal, valid_until_us, ids, tids, mids in rows
+        for line_id, sha256, unit_id, operator_id, name, front_end, refusal, valid_until_us, *terminals in rows
     ]
 
 

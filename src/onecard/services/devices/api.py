@@ -9,11 +9,23 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
-from onecard.datacenter.home import Home
 from onecard.kernel.clock import Clock, SystemClock
-from onecard.kernel.errors import InvalidInput, NotFound, RuleViolated
-from onecard.services.devices.ca import CertificateAuthority, ClientCertificate, ServerFiles, build_request
-from onecard.services.devices.errors import REFUSALS
+from onecard.kernel.errors import InvalidInput, NotFound
+from onecard.services.devices.admit.authority import Standing, authority, ensure_server, standing
+from onecard.services.devices.admit.codes import (
+    Enrolled,
+    EnrolmentCode,
+    enrol_by_code,
+    make_enrolment_code,
+    roll_line,
+    withdraw_code,
+)
+from onecard.services.devices.admit.leases import issue_lease, lease_serials, tell_due_leases
+from onecard.services.devices.admit.lines import reopen_line, revoke_line
+from onecard.services.devices.admit.refused import note_refused, prune_refused
+from onecard.services.devices.admit.settings import admission_settings, set_admission_settings
+from onecard.services.devices.ca import FRONT_END_HOSTS, ClientCertificate, ServerFiles, build_request
+from onecard.services.devices.errors import REFUSALS, no_line, revoked
 from onecard.services.devices.models import Driver, Line, LineKind, LineState, Terminal, TerminalState
 from onecard.services.devices.reports import report_lines
 from onecard.services.devices.signon import SignOn, current_batch, sign_on, terminal_master_key
@@ -21,12 +33,16 @@ from onecard.services.operators.api import refusals
 
 __all__ = [
     "Driver",
+    "Enrolled",
+    "EnrolmentCode",
     "LineKind",
     "LineState",
     "NewLine",
     "NewTerminal",
     "SignOn",
+    "Standing",
     "TerminalState",
+    "admission_settings",
     "authority",
     "build_request",
     "create_line",
@@ -34,13 +50,26 @@ __all__ = [
     "create_terminals",
     "current_batch",
     "enrol",
+    "enrol_by_code",
     "enrol_many",
     "ensure_gateway_files",
+    "ensure_server",
+    "issue_lease",
+    "lease_serials",
+    "make_enrolment_code",
+    "note_refused",
+    "prune_refused",
+    "reopen_line",
     "report_lines",
     "revoke_line",
+    "roll_line",
+    "set_admission_settings",
     "set_terminal_state",
     "sign_on",
+    "standing",
+    "tell_due_leases",
     "terminal_master_key",
+    "withdraw_code",
 ]
 
 _COPY = """
@@ -90,17 +119,9 @@ def create_lines(lines: Iterable[NewLine]) -> list[int]:
     return [line.pk for line in made]
 
 
-def authority() -> CertificateAuthority:
-    """The certificate authority of this installation, made at its first use."""
-    home = Home.from_environment()
-    home.prepare()
-    return CertificateAuthority.load_or_create(home.tls_dir)
-
-
 def ensure_gateway_files(*, hosts: Iterable[str] = (), clock: Clock | None = None) -> ServerFiles:
     """The gateway's key and certificate in the home's `tls` folder: `gateway.key`, `gateway.pem`, and the root's `ca.pem`."""
-    home = Home.from_environment()
-    return authority().ensure_server(home.tls_dir, now=(clock or SystemClock()).now(), hosts=hosts)
+    return ensure_server("gateway", hosts=hosts, clock=clock)
 
 
 def enrol(line_id: int, csr_pem: bytes, *, clock: Clock | None = None) -> bytes:
@@ -117,8 +138,13 @@ def enrol_many(requests: Sequence[tuple[int, bytes]], *, clock: Clock | None = N
         return []
     now = (clock or SystemClock()).now()
     signer = authority()
+    wanted = [line_id for line_id, _ in requests]
+    front_ends = set(Line.objects.filter(pk__in=wanted, kind=LineKind.FRONT_END).values_list("pk", flat=True))
     issued: dict[int, ClientCertificate] = {
-        line_id: signer.issue_client(csr_pem, common_name=f"line-{line_id}", now=now) for line_id, csr_pem in requests
+        line_id: signer.issue_client(
+            csr_pem, common_name=f"line-{line_id}", now=now, hosts=FRONT_END_HOSTS if line_id in front_ends else None
+        )
+        for line_id, csr_pem in requests
     }
     if len(issued) != len(requests):
         raise InvalidInput("同一线路重复登记", "the same line is named twice")
@@ -127,22 +153,15 @@ def enrol_many(requests: Sequence[tuple[int, bytes]], *, clock: Clock | None = N
         states = dict(locked)
         for line_id in issued:
             if line_id not in states:
-                raise _no_line(line_id)
+                raise no_line(line_id)
             if states[line_id] == LineState.REVOKED:
-                raise RuleViolated(f"G2：线路 {line_id} 已吊销", f"G2: line {line_id} is revoked", rule="G2")
+                raise revoked(line_id)
         columns = (
             ([], [], []) if not issued else tuple(zip(*((i, c.sha256, c.not_after) for i, c in issued.items()), strict=True))
         )
         with connection.cursor() as cursor:
             cursor.execute(_ENROL, [list(column) for column in columns])
     return [issued[line_id].pem for line_id, _ in requests]
-
-
-def revoke_line(line_id: int) -> None:
-    """Strike a line off the authorised list for good: a device that comes back gets a new line. Raises NotFound."""
-    with refusals(REFUSALS):
-        if not Line.objects.filter(pk=line_id).update(state=LineState.REVOKED):
-            raise _no_line(line_id)
 
 
 def create_terminals(terminals: Iterable[NewTerminal]) -> list[int]:
@@ -169,7 +188,3 @@ def set_terminal_state(terminal_id: int, state: str) -> None:
     """Disable a terminal or take it back. Raises NotFound."""
     if not Terminal.objects.filter(pk=terminal_id).update(state=TerminalState(state)):
         raise NotFound(f"无此终端：{terminal_id}", f"no such terminal: {terminal_id}")
-
-
-def _no_line(line_id: int) -> NotFound:
-    return NotFound(f"无此线路：{line_id}", f"no such line: {line_id}")

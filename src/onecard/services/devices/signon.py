@@ -7,14 +7,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.db import transaction
 
-from onecard.datacenter.home import Home
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import NotFound
 from onecard.protocol.keys import MASTER_KEY_BYTES, WorkingKeys, build_de62, with_odd_parity
+from onecard.services.devices.admit.authority import terminal_secret
 from onecard.services.devices.models import Terminal, TerminalBatch
 
 MAX_BATCH_NO = 999_999
-_SECRET = "terminal-master"  # noqa: S105 - the name of the secret, not the secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def derive_master_key(secret: bytes, terminal_id: int) -> bytes:
 
 def terminal_master_key(terminal_id: int) -> bytes:
     """The master key to load into a terminal when it is installed."""
-    return derive_master_key(Home.from_environment().secret(_SECRET).encode(), terminal_id)
+    return derive_master_key(terminal_secret(), terminal_id)
 
 
 def sign_on(terminal_id: int, *, clock: Clock | None = None) -> SignOn:

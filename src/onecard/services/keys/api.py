@@ -6,7 +6,7 @@ from onecard.services.keys.keepers.base import SealedComponent
 from onecard.services.keys.keepers.envelope import KdfParameters
 from onecard.services.keys.keepers.secret import KeyBytes
 from onecard.services.keys.models.sams import SamState
-from onecard.services.keys.opening import change_passphrase, close_vault, init_vault, open_vault
+from onecard.services.keys.opening import change_passphrase, close_vault, has_vault, init_vault, open_vault
 from onecard.services.keys.perso import PersoKeys
 from onecard.services.keys.sams.standing import CHANNEL as SAM_CHANNEL
 from onecard.services.keys.sams.standing import SamStanding, sam_standing
@@ -55,6 +55,7 @@ __all__ = [
     "change_passphrase",
     "close_vault",
     "demo_maker_key",
+    "has_vault",
     "init_demo",
     "init_vault",
     "name_of",

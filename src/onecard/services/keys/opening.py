@@ -42,6 +42,11 @@ def open_vault(*, clock: Clock | None = None) -> Vault:
         return _opened[1]
 
 
+def has_vault() -> bool:
+    """Whether a vault has been made in this database, open or not."""
+    return VaultHeader.objects.exists()
+
+
 def close_vault() -> None:
     """The next `open_vault` asks for the passphrase again."""
     global _opened

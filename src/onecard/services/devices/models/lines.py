@@ -35,6 +35,10 @@ class Line(models.Model):
     certificate_until = models.DateTimeField(_("证书有效期止"), null=True, editable=False)
     state = models.CharField(_("状态"), max_length=8, choices=LineState.choices, default=LineState.ACTIVE)
     created_at = models.DateTimeField(_("登记时间"), auto_now_add=True)
+    revoked_at = models.DateTimeField(_("吊销时间"), null=True, editable=False)
+    replaces = models.OneToOneField(
+        "self", models.PROTECT, null=True, editable=False, related_name="replaced_by", verbose_name=_("接替的线路")
+    )
 
     class Meta:
         verbose_name = _("线路（授信列表）")

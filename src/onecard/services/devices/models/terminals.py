@@ -31,6 +31,9 @@ class Terminal(models.Model):
     state = models.CharField(_("状态"), max_length=8, choices=TerminalState.choices, default=TerminalState.ACTIVE)
     driver = models.CharField(_("协议"), max_length=8, choices=Driver.choices, default=Driver.NATIVE)
     name = models.CharField(_("名称"), max_length=100, blank=True, default="")
+    # Of a terminal behind a front-end that comes to it over TLS; a straight terminal's is its line's.
+    certificate_sha256 = models.BinaryField(_("证书指纹"), null=True, editable=False)
+    certificate_until = models.DateTimeField(_("证书有效期止"), null=True, editable=False)
     created_at = models.DateTimeField(_("登记时间"), auto_now_add=True)
 
     class Meta:
@@ -38,6 +41,7 @@ class Terminal(models.Model):
         verbose_name_plural = _("终端")
         ordering = ("id",)
         constraints = (
+            models.UniqueConstraint(fields=("certificate_sha256",), name="terminal_certificate"),
             # Negative ids are the platform's own (opening, settlement, centre desk).
             models.CheckConstraint(condition=Q(id__gt=0), name="terminal_id_positive"),
             models.CheckConstraint(condition=Q(tid__regex="^[0-9A-Z]{8}$"), name="terminal_tid_form"),
