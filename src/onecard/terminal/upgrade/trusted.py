@@ -8,7 +8,8 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,11 +22,10 @@ from tuf.ngclient.updater import Updater
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.terminal.upgrade.errors import NoLine, NoSuchFile, NotTrusted
 from onecard.terminal.upgrade.fetching import PART_BYTES, SCHEME, Bridge, Fetch, fetch_part
+from onecard.terminal.upgrade.slots import sync
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Progress = Callable[[int, int], Awaitable[None]]
-"""Bytes here, bytes in all."""
 
 FIRST_ROOT = "metadata/1.root.json"
 _METADATA_AT_MOST = 1 << 20
@@ -89,22 +89,46 @@ class TrustedRepository:
         kept.unlink(missing_ok=True)
         return content
 
-    async def download(self, path: str, at_most: int, *, progress: Progress | None = None) -> Path:
+    async def download(self, path: str, at_most: int) -> Path:
         """A file with the content of a target, in this folder until `forget`; goes on where an earlier call stopped."""
         target = await self.find(path)
         if target.length > at_most:
             raise NotTrusted(f"{path}: {target.length} > {at_most}")
+        async with aclosing(self.fill(target)) as filling:
+            async for _ in filling:
+                pass
+        return await self.finish(target)
+
+    async def fill(self, target: Target) -> AsyncGenerator[int, None]:
+        """Fetch what is missing of a file; gives how many bytes are here, after each part.
+
+        Raises NoLine, NoSuchFile, NotTrusted.
+        """
         self._files.mkdir(parents=True, exist_ok=True)
-        done = self._files / target.sha256.hex()
+        if self._kept(target).exists():
+            return
+        part = self._kept(target).with_suffix(".part")
+        at = await asyncio.to_thread(_begun, part, target)
+        while at < target.length:
+            piece = await self._piece(target, at)
+            await asyncio.to_thread(_append, part, piece)
+            at += len(piece)
+            yield at
+        if not target.length:
+            await asyncio.to_thread(_append, part, b"")
+
+    async def finish(self, target: Target) -> Path:
+        """The whole file, proven by its hash. Raises NotTrusted: then nothing of it is kept."""
+        done = self._kept(target)
+        part = done.with_suffix(".part")
         if await asyncio.to_thread(_is_whole, done, target):
             return done
-        part = done.with_suffix(".part")
-        await self._fill(part, target, progress)
         if not await asyncio.to_thread(_is_whole, part, target):
-            part.unlink(missing_ok=True)
-            raise NotTrusted(f"{path}: not the signed content")
+            for file in (done, part):
+                file.unlink(missing_ok=True)
+            raise NotTrusted(f"{target.path}: not the signed content")
         part.replace(done)
-        _sync_folder(self._files)
+        sync(self._files)
         return done
 
     def forget(self, *, keep: frozenset[bytes] = frozenset()) -> None:
@@ -113,16 +137,8 @@ class TrustedRepository:
             if file.stem not in {sha.hex() for sha in keep}:
                 file.unlink(missing_ok=True)
 
-    async def _fill(self, part: Path, target: Target, progress: Progress | None) -> None:
-        at = await asyncio.to_thread(_begun, part, target)
-        while at < target.length:
-            piece = await self._piece(target, at)
-            await asyncio.to_thread(_append, part, piece)
-            at += len(piece)
-            if progress is not None:
-                await progress(at, target.length)
-        if not target.length:
-            await asyncio.to_thread(_append, part, b"")
+    def _kept(self, target: Target) -> Path:
+        return self._files / target.sha256.hex()
 
     async def _piece(self, target: Target, at: int) -> bytes:
         wanted = min(PART_BYTES, target.length - at)
@@ -165,9 +181,8 @@ class TrustedRepository:
     def _settle(self) -> None:
         """What roll-back is measured by is on the disk before anything is taken: python-tuf itself does not sync."""
         for file in self._metadata.rglob("*.json"):
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
-        _sync_folder(self._metadata)
+            sync(file)
+        sync(self._metadata)
 
     async def _threaded(self, work: Callable[[Bridge], T]) -> T:
         """Run python-tuf in a thread; cut short, it ends before this does. Raises NotTrusted, NoLine."""
@@ -214,11 +229,3 @@ def _append(file: Path, data: bytes) -> None:
         opened.write(data)
         opened.flush()
         os.fsync(opened.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
