@@ -12,10 +12,17 @@ from onecard.protocol.proto.app_pb2 import (
     FRONT_END,
     STRAIGHT_TERMINAL,
     AdmissionEvent,
+    DeviceReport,
+    DeviceReportReply,
+    EnrolDeviceCall,
+    FetchFileCall,
+    GetLeaseCall,
     Line,
     LineReport,
     LineReportReply,
+    LineTasks,
     LineTerminal,
+    PlatformData,
     PostBatch,
     PostReply,
     SignOnReply,
@@ -25,6 +32,7 @@ from onecard.protocol.proto.app_pb2 import (
     WatchAdmissionRequest,
 )
 from onecard.protocol.proto.app_pb2_grpc import ApplicationServicer, add_ApplicationServicer_to_server
+from onecard.protocol.proto.device_pb2 import DataVersion, Enrolled, FetchReply, LeaseReply
 from onecard.protocol.proto.records_pb2 import Answers
 
 MASTER_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
@@ -44,6 +52,13 @@ class FakeApplication(ApplicationServicer):  # type: ignore[misc]
         self.gate.set()
         self.fail: grpc.StatusCode | None = None
         self.reported = asyncio.Event()
+        self.device_reports: list[DeviceReport] = []
+        self.fail_reports: grpc.StatusCode | None = None
+        self.files: dict[str, bytes] = {}
+        self.fetched: list[tuple[str, int]] = []
+        self.enrolled: list[EnrolDeviceCall] = []
+        self.data: PlatformData | None = None
+        self.tasks: dict[int, LineTasks] = {}
         self._watchers: set[asyncio.Queue[AdmissionEvent]] = set()
         self._transfer = 1 << 59
         self._server: grpc.aio.Server | None = None
@@ -76,6 +91,17 @@ class FakeApplication(ApplicationServicer):  # type: ignore[misc]
     def unlist_line(self, line_id: int) -> None:
         del self.lines[line_id]
         self._tell(AdmissionEvent(removed_line_id=[line_id]))
+
+    def publish(self, versions: dict[str, int]) -> None:
+        self.data = PlatformData(current=[DataVersion(name=name, version=version) for name, version in versions.items()])
+        self._tell(AdmissionEvent(data=self.data))
+
+    def set_tasks(self, line_id: int, tasks: LineTasks | None) -> None:
+        if tasks is None:
+            self.tasks.pop(line_id, None)
+        else:
+            self.tasks[line_id] = tasks
+        self._tell(AdmissionEvent(tasks=[tasks or LineTasks(line_id=line_id)]))
 
     def _tell(self, event: AdmissionEvent) -> None:
         for watcher in self._watchers:
@@ -110,7 +136,7 @@ class FakeApplication(ApplicationServicer):  # type: ignore[misc]
         self._watchers.add(queue)
         try:
             yield AdmissionEvent(lines=list(self.lines.values()))
-            yield AdmissionEvent(snapshot_end=True)
+            yield AdmissionEvent(snapshot_end=True, data=self.data, tasks=list(self.tasks.values()))
             while True:
                 try:
                     yield await asyncio.wait_for(queue.get(), self.heartbeat_s)
@@ -126,6 +152,30 @@ class FakeApplication(ApplicationServicer):  # type: ignore[misc]
 
     async def TerminalTotals(self, request: TerminalTotalsRequest, context: Any) -> TerminalTotalsReply:
         return self.totals
+
+    async def ReportDevices(self, request: DeviceReport, context: Any) -> DeviceReportReply:
+        if self.fail_reports is not None:
+            await context.abort(self.fail_reports, "as told")
+        self.device_reports.append(request)
+        return DeviceReportReply()
+
+    async def FetchFile(self, request: FetchFileCall, context: Any) -> FetchReply:
+        self.fetched.append((request.name, request.offset))
+        await self.gate.wait()
+        content = self.files.get(request.name)
+        if content is None:
+            return FetchReply(code=int(Result.NO_ORIGINAL))
+        part = content[request.offset : request.offset + request.length]
+        return FetchReply(total=len(content), data=part)
+
+    async def GetLease(self, request: GetLeaseCall, context: Any) -> LeaseReply:
+        return LeaseReply(lease=b"lease of %d" % request.line_id, signature=b"s", certificate_der=b"c")
+
+    async def EnrolDevice(self, request: EnrolDeviceCall, context: Any) -> Enrolled:
+        self.enrolled.append(request)
+        if request.enrol.code != "GOOD":
+            return Enrolled(code=int(Result.TERMINAL_NOT_ALLOWED), reason="G2: no such code")
+        return Enrolled(certificate_pem=b"PEM", ca_pem=b"CA", line_id=7)
 
     async def ReportLines(self, request: LineReport, context: Any) -> LineReportReply:
         self.reports.append(request)

@@ -9,7 +9,7 @@ from pathlib import Path
 from onecard.gateway.drivers.iso8583.driver import IsoDriver
 from onecard.gateway.drivers.native.driver import NativeDriver
 from onecard.gateway.gateway import Gateway
-from onecard.gateway.settings import AcceptLimits, AdmissionLimits, GatewaySettings, LineLimits, UplinkLimits
+from onecard.gateway.settings import AcceptLimits, AdmissionLimits, GatewaySettings, LineLimits, ReportLimits, UplinkLimits
 from onecard.kernel.clock import ManualClock
 from onecard.terminal.iso8583 import Iso8583Terminal
 from onecard.terminal.journal import Journal
@@ -35,7 +35,7 @@ class House:
     _cleanups: list = field(default_factory=list)
 
     async def start(
-        self, *, apps: tuple[str, ...] = (), line=None, uplink=None, admission=None, accept=None, report_s=0.2
+        self, *, apps: tuple[str, ...] = (), line=None, uplink=None, admission=None, accept=None, report_s=0.2, **more
     ) -> Gateway:
         address = f"unix:{self.folder}/app.sock"
         if not apps:
@@ -52,6 +52,8 @@ class House:
             uplink=uplink or UplinkLimits(deadline_s=3.0),
             admission=admission or AdmissionLimits(),
             accept=accept or AcceptLimits(),
+            reports=ReportLimits(states_s=0.2, linger_s=0.01, call_s=1.0),
+            **more,
         )
         self.gateway = Gateway(settings, {NativeDriver(): 0, IsoDriver(): 0}, clock=self.clock)
         await self.gateway.start()

@@ -20,6 +20,7 @@ ROLES = {
         "后台任务：日切、清分、结算", "background work: day cut, clearing, settlement", "onecard.services.worker:run"
     ),
 }
+LINE_UNIT_SECRET = "line-unit"  # noqa: S105 - the name of the secret, which the web tier reads too
 _NEEDS_DATABASE = {"app", "web", "worker"}
 
 
@@ -55,6 +56,15 @@ def gateway(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="总线与代理的设置 Settings of buses and brokers."),
     ] = None,
+    enrol_port: Annotated[int, typer.Option(help="登记端口，0 关闭 Port for devices with a one-time code, 0 for none.")] = 8445,
+    web: Annotated[
+        str,
+        typer.Option(help="前置机后工作站访问的网页服务 Web tier for workstations behind front-ends, unix:/path or host:port."),
+    ] = "",
+    web_secret: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="与网页服务共用的密钥文件，默认取本机的 Secret shared with the web tier."),
+    ] = None,
 ) -> None:
     """统一接入网关 The unified access gateway, until SIGTERM or SIGINT; then it finishes what is in flight."""
     from onecard.datacenter.home import Home
@@ -66,7 +76,13 @@ def gateway(
         tls_dir = home.tls_dir
         _have_certificate(tls_dir)
     ports = {"native_port": native_port, "iso_port": iso_port, "metrics_port": metrics_port}
-    run(app=apps, tls_dir=tls_dir, host=host, name=name, attach=attach, **ports)
+    if web and web_secret is None:
+        home.secret(LINE_UNIT_SECRET)
+        web_secret = home.secrets_dir / LINE_UNIT_SECRET
+    run(
+        app=apps, tls_dir=tls_dir, host=host, name=name, attach=attach, enrol_port=enrol_port, web=web, web_secret=web_secret,
+        **ports,
+    )  # fmt: skip
 
 
 def _have_certificate(tls_dir: Path) -> None:

@@ -22,6 +22,9 @@ class Owner(Protocol):
     def opened(self, connection: "Connection") -> None:
         """The line is open."""
 
+    def refused(self, connection: "Connection", reason: str) -> None:
+        """Somebody did not get in; `peer` and `tls.shown_certificate()` say who."""
+
     def gone(self, connection: "Connection") -> None:
         """The connection has ended, however far it had got."""
 
@@ -68,6 +71,7 @@ class Connection:
             label = "not_listed" if admitted is Result.TERMINAL_NOT_ALLOWED else admitted.name.lower()
             self._services.counters.refused[label] += 1
             _log.warning("refused %s line from %s: %s, certificate %s", self._driver.name, self.peer, label, fingerprint.hex())
+            self._owner.refused(self, label)
             self._say_farewell(admitted, RESULT_TEXT[admitted].en)
             self.tls.close()
             return
@@ -96,6 +100,7 @@ class Connection:
             if reason and self.line is None:
                 self._services.counters.refused[reason] += 1
                 _log.warning("no %s line from %s: %s", self._driver.name, self.peer, reason)
+                self._owner.refused(self, reason)
         else:
             if reason:
                 self._services.counters.closed[reason] += 1

@@ -14,19 +14,24 @@ from onecard.gateway.admission import AdmissionList, AdmittedLine
 from onecard.gateway.apps import AppServers
 from onecard.gateway.connection import Connection
 from onecard.gateway.drivers.base import Driver, Services
+from onecard.gateway.enrolment import EnrolDesk
 from onecard.gateway.errors import PlatformError
+from onecard.gateway.files import Files
 from onecard.gateway.http import serve_http
 from onecard.gateway.listener import Listener
 from onecard.gateway.metrics import Counters
 from onecard.gateway.platform import Platform
 from onecard.gateway.reports import Reporter
 from onecard.gateway.settings import GatewaySettings
-from onecard.gateway.tls import server_context
+from onecard.gateway.tasks import TaskBook, Teller
+from onecard.gateway.tls import server_context, server_contexts
 from onecard.gateway.uplink import Uplink
+from onecard.gateway.workstation import Workstations
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.codes import RESULT_TEXT, Result
-from onecard.protocol.proto.app_pb2 import LineReport, LineReportReply
+from onecard.protocol.proto.app_pb2 import AdmissionEvent, LineReport, LineReportReply
 from onecard.protocol.proto.app_pb2_grpc import ApplicationStub
+from onecard.protocol.proto.device_pb2 import PlatformFrame
 
 _log = logging.getLogger(__name__)
 _SWEEP_S = 1.0
@@ -58,17 +63,25 @@ class Gateway:
         self._apps = AppServers(settings.apps, gateway=settings.name, counters=self.counters, tls_dir=settings.tls_dir)
         self.uplink = Uplink(self._apps, limits=settings.uplink, counters=self.counters, gateway=settings.name)
         clock = clock or SystemClock()
+        self.book = TaskBook()
+        self.files = Files(self._apps, cache_bytes=settings.files_cache_bytes)
+        self._teller = Teller(self._tell_tasks, settings.tell)
+        self._enrol: EnrolDesk | None = None
         self.reports = Reporter(self._apps, gateway=settings.name, clock=clock, limits=settings.reports, counters=self.counters)
         self.services = Services(
             name=settings.name,
             uplink=self.uplink,
-            platform=Platform(self._apps, gateway=settings.name, tasks=lambda _: None),
+            platform=Platform(self._apps, gateway=settings.name, book=self.book, files=self.files),
             reports=self.reports,
             counters=self.counters,
             clock=clock,
             limits=settings.line,
             spawn=self._spawn,
         )
+        if settings.web:
+            self.services.http = Workstations(
+                settings.web, settings.web_secret, clock=clock, counters=self.counters, spawn=self._spawn
+            )
 
     # life
 
@@ -78,6 +91,7 @@ class Gateway:
         self._spawn(self._sweep())
         self._spawn(self._report())
         self._spawn(self.reports.run())
+        self._spawn(self._teller.run())
         self._add_gauges()
         registry = CollectorRegistry()
         registry.register(self.counters)
@@ -96,11 +110,29 @@ class Gateway:
             self._listeners.append(listener)
             self.ports[driver.name] = await listener.open(self.settings.host, port)
             _log.info("%s on %s:%d", driver.name, self.settings.host, self.ports[driver.name])
+        if self.settings.enrol_port is not None:
+            await self._open_enrolment(self.settings.enrol_port)
+
+    async def _open_enrolment(self, port: int) -> None:
+        settings = self.settings
+        self._enrol = EnrolDesk(
+            self._apps, gateway=settings.name, limits=settings.enrol, counters=self.counters, spawn=self._spawn
+        )
+        tls_dir = settings.tls_dir
+        contexts = server_contexts(tls_dir / "gateway.pem", tls_dir / "gateway.key", ca=None, names_ca=tls_dir / "ca.pem")
+        listener = Listener(
+            contexts, self._enrol.connect, accept=settings.enrol.accept, line=settings.line, counters=self.counters
+        )
+        self._listeners.append(listener)
+        self.ports["enrol"] = await listener.open(settings.host, port)
+        _log.info("enrolment on %s:%d", settings.host, self.ports["enrol"])
 
     async def stop(self) -> None:
         """Take no more lines, answer what is in flight, say good-bye, close."""
         for listener in self._listeners:
             listener.stop_accepting()
+        if self._enrol is not None:
+            self._enrol.close()
         await self.uplink.drain(self.settings.drain_s)
         for connection in list(self._connections):
             if connection.line is not None:
@@ -128,7 +160,7 @@ class Gateway:
 
     @property
     def background_tasks(self) -> int:
-        """For leak tests: the four of the gateway itself and those its sessions started."""
+        """For leak tests: the five of the gateway itself and those its sessions started."""
         return len(self._tasks)
 
     # Owner of connections
@@ -150,6 +182,9 @@ class Gateway:
         allowed = limits.connections_per_front_end if line.is_front_end else limits.connections_per_terminal_line
         if len(siblings) > allowed:
             siblings[0].refuse(Result.TERMINAL_NOT_ALLOWED, "another connection of this line took over", label="replaced")
+
+    def refused(self, connection: Connection, reason: str) -> None:
+        self.reports.refused(connection.peer, reason, certificate_der=connection.tls.shown_certificate())
 
     def gone(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -173,6 +208,7 @@ class Gateway:
         limits = self.settings.admission
         while True:
             self.admission.begin_snapshot()
+            self.book.begin_snapshot()
             async for event in self._apps.watch_admission(limits.silence_s):
                 changed = self.admission.apply(event)
                 if self.admission.complete and not self.admission.is_staging:
@@ -181,7 +217,19 @@ class Gateway:
                     self._set_halted()
                 for line_id in changed:
                     self._recheck(line_id)
+                self._take_tasks(event)
             await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - spreading, not a secret
+
+    def _take_tasks(self, event: AdmissionEvent) -> None:
+        is_new, lines = self.book.apply(event)
+        if is_new:
+            self.files.forget_brief()
+        self._teller.add(list(self._by_line) if is_new else lines & self._by_line.keys())
+
+    def _tell_tasks(self, line_id: int) -> None:
+        tasks = self.book.tasks(line_id)
+        for connection in self._by_line.get(line_id, ()) if tasks is not None else ():
+            connection.tell(PlatformFrame(tasks=tasks))
 
     def _recheck(self, line_id: int) -> None:
         """Cut a line off, or tell its sessions of its new terminals."""

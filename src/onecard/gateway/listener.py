@@ -1,14 +1,13 @@
 """One listening port: takes connections no faster than the limits allow and gives each its TLS and its Connection."""
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
-from onecard.gateway.connection import Connection
 from onecard.gateway.metrics import Counters
 from onecard.gateway.settings import AcceptLimits, LineLimits
-from onecard.gateway.tls import TlsConnection, shared_read_buffer
+from onecard.gateway.tls import TlsConnection, TlsContexts, TlsHandler, shared_read_buffer
 
 _TICK_S = 0.02
 
@@ -74,15 +73,23 @@ class AcceptGate:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
 
 
+class Peer(TlsHandler, Protocol):
+    """Who sits on an accepted connection."""
+
+    tls: TlsConnection
+    peer: str
+    """Address and port."""
+
+
 class _Accepted(TlsConnection):
     """A TlsConnection that passes the gate."""
 
     __slots__ = ("_connection", "_gate", "_write_buffer")
 
     def __init__(
-        self, context: ssl.SSLContext, connection: Connection, *, shared: memoryview, gate: AcceptGate, write_buffer: int
+        self, contexts: TlsContexts, connection: Peer, *, shared: memoryview, gate: AcceptGate, write_buffer: int
     ) -> None:
-        super().__init__(context, connection, shared=shared)
+        super().__init__(contexts, connection, shared=shared)
         self._connection = connection
         self._gate = gate
         self._write_buffer = write_buffer
@@ -101,13 +108,13 @@ class _Accepted(TlsConnection):
 
 
 class Listener:
-    """A bound port. `make_connection` gives the Connection of each accepted peer."""
+    """A bound port. `make_connection` gives who sits on each accepted connection."""
 
     def __init__(
-        self, context: ssl.SSLContext, make_connection: Callable[[], Connection], *, accept: AcceptLimits, line: LineLimits,
+        self, contexts: TlsContexts, make_connection: Callable[[], Peer], *, accept: AcceptLimits, line: LineLimits,
         counters: Counters,
     ) -> None:  # fmt: skip
-        self._context = context
+        self._contexts = contexts
         self._make_connection = make_connection
         self._accept = accept
         self._line = line
@@ -138,7 +145,7 @@ class Listener:
     def _accepted(self) -> asyncio.BufferedProtocol:
         self._counters.accepted += 1
         return _Accepted(
-            self._context,
+            self._contexts,
             self._make_connection(),
             shared=self._shared,
             gate=self._gate,

@@ -13,6 +13,7 @@ from onecard.gateway.drivers.iso8583.driver import IsoDriver
 from onecard.gateway.drivers.native.driver import NativeDriver
 from onecard.gateway.gateway import Gateway
 from onecard.gateway.settings import GatewaySettings
+from onecard.kernel.errors import InvalidInput
 
 _log = logging.getLogger(__name__)
 
@@ -27,13 +28,19 @@ def run(
     host: str = "0.0.0.0",  # noqa: S104 - terminals come from outside; who may speak is decided by certificate
     name: str = "",
     attach: Path | None = None,
+    enrol_port: int = 0,
+    web: str = "",
+    web_secret: Path | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight.
 
     `app` are addresses of application servers (``unix:/path`` or ``host:port``); `tls_dir` holds ca.pem, gateway.pem and
-    gateway.key; `attach` names buses and brokers to serve as ports. Raises OSError when a port is taken or a file is missing,
-    InvalidInput when the settings of a port are wrong.
+    gateway.key; `attach` names buses and brokers to serve as ports; `enrol_port` is open to devices with a one-time code (0: off);
+    `web` is the web tier for workstations behind front-ends, and `web_secret` the file it shares with us. Raises OSError when a port
+    is taken or a file is missing, InvalidInput when settings are wrong.
     """
+    if web and web_secret is None:
+        raise InvalidInput("--web 需要 --web-secret", "--web needs --web-secret")
     settings = GatewaySettings(
         name=name or f"gateway@{socket.gethostname()}",
         apps=tuple(app),
@@ -42,6 +49,9 @@ def run(
         native_port=native_port,
         iso_port=iso_port,
         metrics_port=metrics_port,
+        enrol_port=enrol_port or None,
+        web=web,
+        web_secret=web_secret.read_bytes().strip() if web_secret is not None else b"",
     )
     _allow_many_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -45,6 +45,8 @@ class Counters:
         self.closed: Counter[str] = Counter()
         self.results: Counter[int] = Counter()
         self.loads: Counter[int] = Counter()
+        self.enrolments: Counter[int] = Counter()
+        self.web_requests = 0
         self.mac_wrong = 0
         self.app_failures = 0
         self.events = 0
@@ -68,6 +70,8 @@ class Counters:
         yield _labelled("onecard_gateway_closed", "Lines closed by the gateway.", "reason", self.closed)
         yield _labelled("onecard_gateway_results", "Answers by result number.", "result", self.results)
         yield _labelled("onecard_gateway_chip_loads", "Steps of chip loads by result number.", "result", self.loads)
+        yield _labelled("onecard_gateway_enrolments", "One-time codes tried, by result number.", "result", self.enrolments)
+        yield CounterMetricFamily("onecard_gateway_web_requests", "Requests of workstations.", value=self.web_requests)
         yield self._latency_family()
         for name, (text, value) in self.gauges.items():
             yield GaugeMetricFamily(f"onecard_gateway_{name}", text, value=value())

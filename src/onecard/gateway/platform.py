@@ -1,11 +1,11 @@
 """What sessions ask the platform for beside posting (`PlatformPort`), answered by the application servers."""
 
-from collections.abc import Callable
-
+from onecard.gateway.admission import AdmittedLine
 from onecard.gateway.apps import AppServers
+from onecard.gateway.files import Files
+from onecard.gateway.tasks import TaskBook
 from onecard.kernel.codes import Result
 from onecard.protocol.proto.app_pb2 import (
-    FetchFileCall,
     GetLeaseCall,
     LoadChipCall,
     SignOnRequest,
@@ -14,21 +14,24 @@ from onecard.protocol.proto.app_pb2 import (
 from onecard.protocol.proto.device_pb2 import FetchReply, LeaseReply, LineState, SignedOn, Tasks, Totals
 from onecard.protocol.proto.records_pb2 import ChipLoad, ChipLoadAnswer, PayCodeKeys
 
-_FETCH_S = 8.0
 _LEASE_S = 8.0
 
 
 class Platform:
     """A PlatformPort (drivers/base.py). Every coroutine raises AppUnavailableError or AppBusyError."""
 
-    def __init__(self, apps: AppServers, *, gateway: str, tasks: Callable[[int], Tasks | None]) -> None:
+    def __init__(self, apps: AppServers, *, gateway: str, book: TaskBook, files: Files) -> None:
         self._apps = apps
         self._gateway = gateway
-        self.tasks = tasks
+        self._book = book
+        self._files = files
 
     @property
     def pay_code_keys(self) -> PayCodeKeys | None:
         return self._apps.pay_code_keys
+
+    def tasks(self, line_id: int) -> Tasks | None:
+        return self._book.tasks(line_id)
 
     def line_state(self) -> LineState | None:
         return None
@@ -53,9 +56,8 @@ class Platform:
             credit_count=reply.credit_count,
         )
 
-    async def fetch(self, line_id: int, name: str, *, offset: int, length: int) -> FetchReply:
-        call = FetchFileCall(line_id=line_id, name=name, offset=offset, length=length)
-        return await self._apps.call(lambda stub, timeout: stub.FetchFile(call, timeout=timeout), deadline_s=_FETCH_S)
+    async def fetch(self, line: AdmittedLine, name: str, *, offset: int, length: int) -> FetchReply:
+        return await self._files.fetch(line, name, offset=offset, length=length)
 
     async def lease(self, line_id: int) -> LeaseReply:
         call = GetLeaseCall(line_id=line_id)

@@ -78,6 +78,29 @@ class ReportLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TellLimits:
+    """How fast lines are told that their data or tasks have changed: each may fetch something then."""
+
+    per_second: int = 1600
+    spread_s: float = 10.0
+    """At most so long, however many there are: a deny list has to be everywhere within a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolLimits:
+    """How often strangers may try a code, so that trying costs the platform little; the codes themselves have 80 bits."""
+
+    per_host: int = 10
+    """Tries of one address at once …"""
+    again_s: float = 6.0
+    """… and then one in so many seconds."""
+    hosts: int = 5000
+    """Addresses remembered."""
+    connection_s: float = 20.0
+    accept: AcceptLimits = field(default_factory=lambda: AcceptLimits(per_second=20, waiting=200, connections=500, backlog=128))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
     """One gateway process."""
 
@@ -88,6 +111,12 @@ class GatewaySettings:
     native_port: int = 8444
     iso_port: int = 8583
     metrics_port: int = 9464
+    enrol_port: int | None = None
+    """For devices without a certificate yet; None: no such port, 0: any."""
+    web: str = ""
+    """The web tier for workstations behind front-ends, ``unix:/path`` or ``host:port``; empty: not served."""
+    web_secret: bytes = b""
+    """Shared with the web tier alone."""
     drain_s: float = 5.0
     report_s: float = 2.0
     line: LineLimits = field(default_factory=LineLimits)
@@ -95,3 +124,6 @@ class GatewaySettings:
     uplink: UplinkLimits = field(default_factory=UplinkLimits)
     admission: AdmissionLimits = field(default_factory=AdmissionLimits)
     reports: ReportLimits = field(default_factory=ReportLimits)
+    tell: TellLimits = field(default_factory=TellLimits)
+    enrol: EnrolLimits = field(default_factory=EnrolLimits)
+    files_cache_bytes: int = 67_108_864

@@ -5,37 +5,83 @@ is shared by all connections of a listener: the loop fills it and hands it over 
 connections' bytes. An idle line costs the OpenSSL object and a few small Python objects.
 """
 
+import _ssl
 import asyncio
 import contextlib
 import hashlib
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 _READ_BYTES = 65_536
 _CLOSE_GRACE_S = 3.0
+_HANDSHAKE, _CERTIFICATE = 22, 11
 
 
-def server_context(tls_dir: Path) -> ssl.SSLContext:
-    """TLS 1.3 only, client certificate of the platform's CA required, session tickets on.
+@dataclass(frozen=True, slots=True)
+class TlsContexts:
+    """`handshake` sees the certificates that are shown; when it is over a connection goes on with `open`, which does not."""
 
-    `tls_dir` holds ca.pem, gateway.pem and gateway.key. A resumed session brings its client certificate along in the ticket,
-    and admission looks at it again, so that a ticket lets in nobody whom the list no longer has.
+    handshake: ssl.SSLContext
+    open: ssl.SSLContext
+
+
+def server_contexts(certificate: Path, key: Path, *, ca: Path | None, names_ca: Path | None = None) -> TlsContexts:
+    """TLS 1.3 only, session tickets on; with `ca` a client certificate of that authority is required.
+
+    A resumed session brings its client certificate along in the ticket, and admission looks at it again, so that a ticket lets in
+    nobody whom the list no longer has. `names_ca` is an authority whose certificate is sent along in the chain, for devices that
+    know its hash only.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(tls_dir / "ca.pem")
-    context.load_cert_chain(tls_dir / "gateway.pem", tls_dir / "gateway.key")
-    context.num_tickets = 1
-    return context
+    handshake = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    handshake.minimum_version = ssl.TLSVersion.TLSv1_3
+    if ca is not None:
+        handshake.verify_mode = ssl.CERT_REQUIRED
+        handshake.load_verify_locations(ca)
+        _note_shown_certificates(handshake)
+    elif names_ca is not None:
+        handshake.load_verify_locations(names_ca)  # OpenSSL completes the chain it sends from what it trusts
+    handshake.load_cert_chain(certificate, key)
+    handshake.num_tickets = 1
+    steady = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    steady.minimum_version = ssl.TLSVersion.TLSv1_3
+    return TlsContexts(handshake, steady)
+
+
+def server_context(tls_dir: Path) -> TlsContexts:
+    """Of a gateway: `tls_dir` holds ca.pem, gateway.pem and gateway.key."""
+    return server_contexts(tls_dir / "gateway.pem", tls_dir / "gateway.key", ca=tls_dir / "ca.pem")
+
+
+def _note_shown_certificates(context: ssl.SSLContext) -> None:
+    """Keep the certificate that a peer shows as `shown` of its SSLObject, also when it is not trusted.
+
+    OpenSSL gives an untrusted certificate to nobody afterwards, and Python has no hook for verification; but the messages of a
+    handshake can be watched by an attribute that CPython keeps for debugging. Without it the report lacks the certificate.
+    """
+
+    def watch(peer: Any, direction: str, version: int, content: int, kind: int, data: bytes) -> None:
+        if content == _HANDSHAKE and kind == _CERTIFICATE and direction == "read":
+            peer.shown = bytes(data)
+
+    with contextlib.suppress(AttributeError):
+        _ssl._SSLContext._msg_callback.__set__(context, watch)  # type: ignore[attr-defined]
+
+
+def _first_certificate(message: bytes) -> bytes:
+    """The DER certificate of a TLS 1.3 Certificate message (RFC 8446, 4.4.2); empty where there is none."""
+    start = 4 + 1 + message[4] + 3 if len(message) > 4 else 0
+    size = int.from_bytes(message[start : start + 3], "big")
+    found = message[start + 3 : start + 3 + size]
+    return found if start and size and len(found) == size else b""
 
 
 class TlsHandler(Protocol):
     """Who sits on a TlsConnection. Nothing is called after `lost`."""
 
     def secured(self, fingerprint: bytes) -> None:
-        """The handshake is over; SHA-256 of the peer's certificate."""
+        """The handshake is over; SHA-256 of the peer's certificate, empty where none was asked for."""
 
     def received(self, data: bytes) -> None:
         """Decrypted bytes."""
@@ -52,6 +98,7 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_closing",
+        "_contexts",
         "_handler",
         "_incoming",
         "_lost",
@@ -66,10 +113,11 @@ class TlsConnection(asyncio.BufferedProtocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, context: ssl.SSLContext, handler: TlsHandler, *, shared: memoryview) -> None:
+    def __init__(self, contexts: TlsContexts, handler: TlsHandler, *, shared: memoryview) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._contexts = contexts
+        self._ssl = contexts.handshake.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._handler = handler
         self._shared = shared
         self._secured = False
@@ -168,6 +216,12 @@ class TlsConnection(asyncio.BufferedProtocol):
         self._reason = self._reason or reason
         self.transport.abort()
 
+    def shown_certificate(self) -> bytes:
+        """The certificate (DER) that the peer has shown, trusted or not; empty if none was, or it can't be known."""
+        if self._secured:
+            return self._ssl.getpeercert(binary_form=True) or b""
+        return _first_certificate(getattr(self._ssl, "shown", b""))
+
     def _abort_if_open(self) -> None:
         if not self._lost:
             self.transport.abort()
@@ -175,11 +229,12 @@ class TlsConnection(asyncio.BufferedProtocol):
     def _handshake(self) -> bool:
         self._ssl.do_handshake()
         self._secured = True
+        self._ssl.context = self._contexts.open
+        self._ssl.__dict__.pop("shown", None)
         certificate = self._ssl.getpeercert(binary_form=True)
-        assert certificate is not None, "a client certificate is required"
         if self._outgoing.pending:
             self.transport.write(self._outgoing.read())
-        self._handler.secured(hashlib.sha256(certificate).digest())
+        self._handler.secured(hashlib.sha256(certificate).digest() if certificate else b"")
         return not self._closing
 
     def _deliver(self) -> None:

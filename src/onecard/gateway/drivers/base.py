@@ -134,8 +134,11 @@ class PlatformPort(Protocol):
     async def totals(self, line_id: int, terminal_id: int, *, batch_no: int, deadline_s: float) -> Totals:
         """What the platform has of a settlement batch; `submit_id` is the caller's to fill in."""
 
-    async def fetch(self, line_id: int, name: str, *, offset: int, length: int) -> FetchReply:
-        """A part of a file of the signed repository; code NO_ORIGINAL when there is no such file."""
+    async def fetch(self, line: AdmittedLine, name: str, *, offset: int, length: int) -> FetchReply:
+        """A part of a file of the signed repository; code NO_ORIGINAL when there is no such file for this line.
+
+        The reply may be shared with others: not the caller's to change.
+        """
 
     async def lease(self, line_id: int) -> LeaseReply:
         """The newest lease of a line."""
@@ -187,6 +190,8 @@ class Services:
     http: HttpPort | None = None
     heard: dict[int, float] = field(default_factory=dict)
     """Loop time at which a terminal was last heard of."""
+    access: Callable[[int, int], Result] | None = None
+    """Whether a terminal's door opens to a card, by rules and lists kept here (a front-end's); None: the platform is asked."""
 
     def events(self, line_id: int, *events: DeviceEvent) -> None:
         """For port drivers: events of their devices (ACCESS_*, ATTENDANCE, METER_READING, UPDATE_*), kept until they are stored.

@@ -1,12 +1,14 @@
 """One native line: Hello, then Submits within the window and heartbeats. Records pass through in columns, never one by one."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from onecard.gateway.admission import AdmittedLine
-from onecard.gateway.drivers.base import Services, Wire
-from onecard.gateway.errors import AppBusyError, AppUnavailableError
+from onecard.gateway.drivers.base import HttpLine, Services, Wire
+from onecard.gateway.drivers.native import asks
 from onecard.kernel.codes import Result
+from onecard.protocol.devicechecks import check_events, check_fetch, check_heartbeat, check_hello, check_http
 from onecard.protocol.framing import FrameError
 from onecard.protocol.native import (
     HEARTBEAT_SECONDS,
@@ -22,27 +24,34 @@ from onecard.protocol.native import (
     parse_device_frame,
 )
 from onecard.protocol.proto.device_pb2 import (
-    ChipLoadReply,
     ChipLoadRequest,
+    DeviceFrame,
+    Events,
+    EventsAnswer,
+    Fetch,
+    Heartbeat,
     HeartbeatAnswer,
     Hello,
+    HttpRequest,
+    HttpResponse,
+    LeaseRequest,
     PlatformFrame,
+    SignOnAsk,
     Submit,
     SubmitAnswer,
+    TotalsAsk,
 )
-from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, ChipLoadAnswer, PayCodeKeys
+from onecard.protocol.proto.records_pb2 import Answers, PayCodeKeys
 
 WINDOW = 8
-"""Submits and loads a device may have unanswered."""
-LOAD_S = 8.0
-"""A step of a load is answered UNAVAILABLE after this; shorter than a terminal's own patience."""
+"""Submits and other asks a device may have unanswered."""
 _IDLE_S = 2.5 * HEARTBEAT_SECONDS
 
 
 class NativeSession:
     """A Session (see drivers/base.py)."""
 
-    __slots__ = ("_buffer", "_closed", "_greeted", "_held", "_keys", "_line", "_loop", "_open", "_services", "_wire")
+    __slots__ = ("_buffer", "_closed", "_greeted", "_held", "_http", "_keys", "_line", "_loop", "_open", "_services", "_wire")
 
     idle_limit_s = _IDLE_S
 
@@ -56,6 +65,7 @@ class NativeSession:
         self._closed = False
         self._open: set[int] = set()
         self._keys: PayCodeKeys | None = None
+        self._http: HttpLine | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -67,7 +77,10 @@ class NativeSession:
         self._drain()
 
     def line_changed(self, line: AdmittedLine) -> None:
+        others = line.seats != self._line.seats
         self._line = line
+        if others and self._greeted and not self._closed:
+            self._welcome()
 
     def tell(self, frame: PlatformFrame) -> None:
         if self._greeted and not self._closed:
@@ -75,6 +88,8 @@ class NativeSession:
 
     def closed(self) -> None:
         self._closed = True
+        if self._http is not None:
+            self._http.closed()
 
     def _drain(self) -> None:
         try:
@@ -103,27 +118,49 @@ class NativeSession:
         body = frame.WhichOneof("body")
         if self._greeted and self._keys is not self._services.platform.pay_code_keys:
             self._tell_keys()
-        if body == "submit" and self._greeted:
-            self._submit(frame.submit)
-        elif body == "chip_load" and self._greeted:
-            self._load(frame.chip_load)
-        elif body == "heartbeat" and self._greeted:
-            now_us = self._services.now_us()
-            self._wire.send(build_frame(PlatformFrame(heartbeat=HeartbeatAnswer(platform_clock_us=now_us))))
-        elif body == "hello" and not self._greeted:
+        if body == "hello" and not self._greeted:
             self._hello(frame.hello)
+        elif body is None:
+            raise NativeViolationError("empty frame")
+        elif not self._greeted or body == "hello":
+            raise NativeViolationError("Hello must come first, and once")
+        elif body == "submit":
+            self._submit(frame.submit)
+        elif body == "heartbeat":
+            self._heartbeat(frame.heartbeat)
+        elif body == "events":
+            self._events(frame.events)
+        elif body == "http":
+            self._web(frame.http)
         else:
-            raise NativeViolationError("Hello must come first, and once" if body else "empty frame")
+            self._ask(body, frame)
 
     def _hello(self, hello: Hello) -> None:
         if hello.protocol_version != PROTOCOL_VERSION:
             raise NativeViolationError(f"protocol version {hello.protocol_version}, {PROTOCOL_VERSION} is spoken here")
+        check_hello(hello)
         self._greeted = True
         if not self._line.is_front_end:
             self._hear(self._line.terminal_ids)
+        self._services.reports.hello(self._line, hello, address=self._wire.peer)
         self._keys = self._services.platform.pay_code_keys
+        self._welcome()
+        state, tasks = self._services.platform.line_state(), self._services.platform.tasks(self._line.line_id)
+        if state is not None:
+            self._wire.send(build_frame(PlatformFrame(line_state=state)))
+        if tasks is not None:
+            self._wire.send(build_frame(PlatformFrame(tasks=tasks)))
+
+    def _welcome(self) -> None:
         now_us = self._services.now_us()
         self._wire.send(build_welcome(self._line.line_id, WINDOW, clock_us=now_us, terminals=self._line.seats, keys=self._keys))
+
+    def _heartbeat(self, heartbeat: Heartbeat) -> None:
+        check_heartbeat(heartbeat, self._line.terminal_ids)
+        self._hear({device.terminal_id for device in heartbeat.devices if device.online})
+        self._services.reports.heartbeat(self._line, heartbeat, address=self._wire.peer)
+        now_us = self._services.now_us()
+        self._wire.send(build_frame(PlatformFrame(heartbeat=HeartbeatAnswer(platform_clock_us=now_us))))
 
     def _tell_keys(self) -> None:
         """Other keys of payment codes: told with the next frame of each device, so that not all are told in one moment."""
@@ -133,8 +170,7 @@ class NativeSession:
 
     def _submit(self, submit: Submit) -> None:
         submit_id = submit.submit_id
-        if submit_id == 0 or submit_id in self._open:
-            raise NativeViolationError("submit_id is zero or not answered yet")
+        self._check_id(submit_id)
         records = submit.records
         count = check_records(records, self._line.terminal_ids)
         self._hear(set(records.terminal_id))
@@ -144,46 +180,86 @@ class NativeSession:
         if refusal is not None:
             done(constant_answers(count, refusal))
 
-    def _load(self, request: ChipLoadRequest) -> None:
-        """A load goes up at once and by itself: loads are rare, and a holder waits with the card in the reader."""
-        submit_id = request.submit_id
+    def _events(self, events: Events) -> None:
+        submit_id = events.submit_id
+        self._check_id(submit_id)
+        checked = check_events(events.events, self._line.terminal_ids)
+        done = partial(self._stored, submit_id)
+        self._open.add(submit_id)
+        refusal: Result | None = checked
+        if checked is Result.APPROVED:
+            refusal = self._services.reports.submit_events(self._line.line_id, list(events.events), done)
+        if refusal is not None:
+            done(refusal)
+
+    def _stored(self, submit_id: int, code: Result) -> None:
+        self._settle(submit_id, PlatformFrame(events=EventsAnswer(submit_id=submit_id, code=code)))
+
+    def _web(self, request: HttpRequest) -> None:
+        if self._services.http is None or not self._line.is_front_end:
+            raise NativeViolationError("no workstations are served over this line", Result.TERMINAL_NOT_ALLOWED)
+        check_http(request)
+        if self._http is None:
+            self._http = self._services.http.open_line(self._line, self._answer_web)
+        self._http.take(request)
+
+    def _answer_web(self, response: HttpResponse) -> None:
+        if not self._closed:
+            self._wire.send(build_frame(PlatformFrame(http=response)))
+
+    def _ask(self, body: str, frame: DeviceFrame) -> None:
+        """Loads and the like go up at once and by themselves: they are rare, and a load has a holder who waits."""
+        ask: ChipLoadRequest | Fetch | LeaseRequest | SignOnAsk | TotalsAsk = getattr(frame, body)
+        submit_id, line, platform = ask.submit_id, self._line, self._services.platform
+        self._check_id(submit_id)
+        work: Callable[[], Awaitable[PlatformFrame]]
+        if isinstance(ask, ChipLoadRequest):
+            check_load(ask.load, line.terminal_ids)
+            self._hear({ask.load.terminal_id})
+            work = partial(asks.load, platform, self._services.uplink, line.line_id, submit_id=submit_id, step=ask.load)
+        elif isinstance(ask, Fetch):
+            check_fetch(ask)
+            work = partial(asks.fetch, platform, line, ask)
+        elif isinstance(ask, LeaseRequest):
+            work = partial(asks.lease, platform, line.line_id, submit_id=submit_id)
+        elif isinstance(ask, SignOnAsk):
+            self._check_own(ask.terminal_id)
+            work = partial(asks.sign_on, platform, line.line_id, ask)
+        elif isinstance(ask, TotalsAsk):
+            self._check_own(ask.terminal_id)
+            work = partial(asks.totals, platform, line.line_id, ask)
+        else:
+            raise NativeViolationError(f"{body} is for the enrolment port")
+        self._open.add(submit_id)
+        self._services.spawn(self._asked(submit_id, work))
+
+    async def _asked(self, submit_id: int, work: Callable[[], Awaitable[PlatformFrame]]) -> None:
+        since = self._loop.time()
+        answer = await work()
+        if answer.HasField("chip_load"):
+            self._services.counters.loads[answer.chip_load.answer.code] += 1
+            self._services.counters.latency.observe(self._loop.time() - since)
+        self._settle(submit_id, answer)
+
+    def _check_id(self, submit_id: int) -> None:
         if submit_id == 0 or submit_id in self._open:
             raise NativeViolationError("submit_id is zero or not answered yet")
-        check_load(request.load, self._line.terminal_ids)
-        self._hear({request.load.terminal_id})
-        self._open.add(submit_id)
-        self._services.spawn(self._load_step(submit_id, request.load, self._loop.time()))
 
-    async def _load_step(self, submit_id: int, load: ChipLoad, since: float) -> None:
-        answer = ChipLoadAnswer(code=Result.UNAVAILABLE)
-        try:
-            if not self._services.uplink.halted:
-                answer = await self._services.platform.load_chip(self._line.line_id, load, deadline_s=LOAD_S)
-        except AppBusyError:
-            answer = ChipLoadAnswer(code=Result.BUSY)
-        except AppUnavailableError:
-            pass
-        finally:
-            self._loaded(submit_id, since, answer)
-
-    def _loaded(self, submit_id: int, since: float, answer: ChipLoadAnswer) -> None:
-        self._services.counters.loads[answer.code] += 1
-        self._services.counters.latency.observe(self._loop.time() - since)
-        self._open.discard(submit_id)
-        if self._closed:
-            return
-        self._wire.send(build_frame(PlatformFrame(chip_load=ChipLoadReply(submit_id=submit_id, answer=answer))))
-        if self._held:
-            self._drain()
+    def _check_own(self, terminal_id: int) -> None:
+        if not self._line.is_front_end or terminal_id not in self._line.terminal_ids:
+            raise NativeViolationError("a terminal that is not of this line", Result.TERMINAL_NOT_ALLOWED)
 
     def _answered(self, submit_id: int, since: float, answers: Answers) -> None:
         codes = answers.code
         self._services.counters.results.update(codes)
         self._services.counters.latency.observe(self._loop.time() - since, times=len(codes))
+        self._settle(submit_id, PlatformFrame(answer=SubmitAnswer(submit_id=submit_id, answers=answers)))
+
+    def _settle(self, submit_id: int, answer: PlatformFrame) -> None:
         self._open.discard(submit_id)
         if self._closed:
             return
-        self._wire.send(build_frame(PlatformFrame(answer=SubmitAnswer(submit_id=submit_id, answers=answers))))
+        self._wire.send(build_frame(answer))
         if self._held:
             self._drain()
 
