@@ -83,7 +83,7 @@ def decide(
         _card(request.card_no, entry, rules, denied, now_us),
         _limits(request, entry, rules, spent, now_us),
         _code(request, code_keys or {}, spent, now_us),
-        _terminal_limits(request, rules, spent),
+        _terminal_limits(request, entry, rules, spent),
     )
     return min((reason for group in reasons for reason in group), default=Result.APPROVED)
 
@@ -162,8 +162,10 @@ def _limits(request: Purchase, entry: CardEntry | None, rules: OfflineRules, spe
         yield Result.LIMIT_DAY
 
 
-def _terminal_limits(request: Purchase, rules: OfflineRules, spent: Spent) -> Iterator[Result]:
+def _terminal_limits(request: Purchase, entry: CardEntry | None, rules: OfflineRules, spent: Spent) -> Iterator[Result]:
     rule = rules.terminal(request.terminal_id)
+    if rule.own_cards_only and entry is None:
+        yield Result.PURSE_NOT_ALLOWED
     if _over(request.amount_fen, rule.per_transaction_fen):
         yield Result.LIMIT_TRANSACTION
     if _over(spent.terminal_fen + request.amount_fen, rule.total_fen):
