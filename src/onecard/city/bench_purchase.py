@@ -2,11 +2,12 @@
 PostgreSQL and back, every tier a process of its own, all on this machine.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from onecard.city.bench_report import baseline, say, say_json, say_result
 from onecard.city.bench_run import Roles, load_process, measured, plan_for, running_roles
-from onecard.city.bench_town import bench_home, build_town
+from onecard.city.bench_town import BenchLine, bench_home, build_town
 
 _FEW = 200
 _SHARE = 0.7
@@ -20,8 +21,8 @@ def run(*, json: bool, quick: bool) -> None:
         town = build_town(home, accounts=accounts, terminals=many, front_ends=0, say=say)
         yardstick = baseline(town.admin_dsn, quick=quick)
         with running_roles(town) as roles:
-            few, paced, cpu = _few(roles, seconds)
-            crowd, idle_kb = _many(roles, many, seconds)
+            few, paced, cpu = _few(roles, town.iso_lines, seconds)
+            crowd, idle_kb = _many(roles, town.iso_lines[:many], seconds)
     best = max(few["rate"], crowd["rate"])
     ratio = best / yardstick
     say(f"ratio to pgbench: {ratio:.2f} (must 1.5, aim 3); p99 at {_SHARE:.0%} of the peak {paced['p99_ms']} ms (must < 100)")
@@ -50,8 +51,8 @@ def run(*, json: bool, quick: bool) -> None:
         )
 
 
-def _few(roles: Roles, seconds: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
-    with load_process(roles, plan_for(roles, roles.town.iso_lines[:_FEW], driver="iso8583")) as load:
+def _few(roles: Roles, lines: Sequence[BenchLine], seconds: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
+    with load_process(roles, plan_for(roles, lines[:_FEW], driver="iso8583")) as load:
         peak, cpu = measured(roles, load, f"closed {seconds}")
         say_result(f"closed loop, {_FEW} terminals", peak, cpu)
         rate = peak["rate"] * _SHARE
@@ -60,10 +61,10 @@ def _few(roles: Roles, seconds: int) -> tuple[dict[str, Any], dict[str, Any], di
     return peak, paced, cpu
 
 
-def _many(roles: Roles, count: int, seconds: int) -> tuple[dict[str, Any], float]:
+def _many(roles: Roles, lines: Sequence[BenchLine], seconds: int) -> tuple[dict[str, Any], float]:
     before = roles.resident_kb("gateway")
-    with load_process(roles, plan_for(roles, roles.town.iso_lines[:count], driver="iso8583")) as load:
-        idle_kb = (roles.resident_kb("gateway") - before) / count
+    with load_process(roles, plan_for(roles, lines, driver="iso8583")) as load:
+        idle_kb = (roles.resident_kb("gateway") - before) / len(lines)
         crowd, cpu = measured(roles, load, f"closed {seconds}")
-        say_result(f"closed loop, {count} terminals", crowd, cpu)
+        say_result(f"closed loop, {len(lines)} terminals", crowd, cpu)
     return crowd, idle_kb

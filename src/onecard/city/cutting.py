@@ -29,15 +29,15 @@ def _mark(home: Home, unit: str) -> Path:
     return _marks(home) / f"{unit}.cut"
 
 
-def cut_line(home: Home, unit: str, *, known: tuple[str, ...]) -> None:
-    """Cut the line of a unit by its code. Raises NotFound, naming those that have a front-end here."""
-    _check(unit, known)
+def cut_line(home: Home, unit: str) -> None:
+    """Cut the line of a unit by its code. Raises NotFound, naming those that have a front-end in this home."""
+    _check(home, unit)
     _mark(home, unit).touch()
 
 
-def mend_line(home: Home, unit: str, *, known: tuple[str, ...]) -> None:
+def mend_line(home: Home, unit: str) -> None:
     """Mend it. Raises as `cut_line`."""
-    _check(unit, known)
+    _check(home, unit)
     _mark(home, unit).unlink(missing_ok=True)
 
 
@@ -46,10 +46,14 @@ def is_cut(home: Home, unit: str) -> bool:
     return _mark(home, unit).exists()
 
 
-def _check(unit: str, known: tuple[str, ...]) -> None:
+def _check(home: Home, unit: str) -> None:
+    fronts = home.path / "fronts"
+    known = sorted(path.name for path in fronts.iterdir()) if fronts.is_dir() else []
     if unit not in known:
-        names = "、".join(known)
-        raise NotFound(f"单位 {unit} 在本城没有前置机（{names} 有）", f"unit {unit} has no front-end here ({', '.join(known)})")
+        names = ", ".join(known) or "-"
+        raise NotFound(
+            f"单位 {unit} 在本城没有前置机（有的：{names}）", f"unit {unit} has no front-end here (there are: {names})"
+        )
 
 
 async def serve_line(home: Home, unit: str, *, port: int, gateway_port: int) -> None:

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from onecard.city.chips import setup as chips
 from onecard.city.devices import enrol_lines
+from onecard.city.fronts import find_front_end
 from onecard.city.numbering import account_of, card_of
 from onecard.city.plan import SEED, CityPlan, HolderPlan, holder_rows, make_plan
 from onecard.city.schema import ensure_tables
@@ -44,7 +45,8 @@ def load_city(home: Home, *, holders: int, console: Console, seed: int = SEED) -
     with dj.connected_as(owner):
         plan = _load_tree(make_plan(holders=holders, seed=seed))
         tree = read_tree(plan)
-        enrol_lines(home, tree.lines)
+        front = find_front_end(home)
+        enrol_lines(home, [line for line in tree.lines if front is None or line != front.line_id])
         devices.ensure_gateway_files()
         chips.prepare(home, tree)
         done = _loaded(_PEOPLE)

@@ -9,11 +9,18 @@ from pathlib import Path
 from onecard.kernel.errors import InvalidInput, Unavailable
 
 DEFAULT_WEB, DEFAULT_NATIVE, DEFAULT_ISO, DEFAULT_GATEWAY_METRICS = 8080, 8444, 8583, 9464
+_OTHERS = {"enrol": 8445, "line": 8446, "fep_native": 8454, "fep_iso": 8593, "fep_status": 9465, "workstation": 8480}
 _WHAT = {
     "web": ("管理中心", "the management centre", "--port"),
     "native": ("网关（原生协议）", "the gateway, native protocol", "--native-port"),
     "iso": ("网关（ISO 8583）", "the gateway, ISO 8583", "--iso-port"),
     "gateway_metrics": ("网关指标", "the gateway's metrics", "--port 0"),
+    "enrol": ("网关登记", "the gateway, enrolment", "--port 0"),
+    "line": ("前置机线路", "the front-end's line", "--port 0"),
+    "fep_native": ("前置机（原生协议）", "the front-end, native protocol", "--port 0"),
+    "fep_iso": ("前置机（ISO 8583）", "the front-end, ISO 8583", "--port 0"),
+    "fep_status": ("前置机状态", "the front-end's status", "--port 0"),
+    "workstation": ("前置机工作站", "the front-end's workstation", "--port 0"),
 }
 
 
@@ -25,6 +32,13 @@ class Ports:
     native: int
     iso: int
     gateway_metrics: int
+    enrol: int = 0
+    line: int = 0
+    """Where the front-end of the demonstration finds the gateway."""
+    fep_native: int = 0
+    fep_iso: int = 0
+    fep_status: int = 0
+    workstation: int = 0
 
     def save(self, path: Path) -> None:
         """Write the ports down for `replay` and other commands of the same home."""
@@ -52,6 +66,7 @@ def choose_ports(*, web: int | None = None, native: int | None = None, iso: int 
         "native": native if native is not None else 0 if free else DEFAULT_NATIVE,
         "iso": iso if iso is not None else 0 if free else DEFAULT_ISO,
         "gateway_metrics": 0 if free else DEFAULT_GATEWAY_METRICS,
+        **{what: 0 if free else port for what, port in _OTHERS.items()},
     }
     sockets: list[socket.socket] = []
     try:
@@ -63,7 +78,7 @@ def choose_ports(*, web: int | None = None, native: int | None = None, iso: int 
 
 
 def free_ports() -> Ports:
-    """Four ports nobody uses."""
+    """Ports nobody uses."""
     return choose_ports(web=0)
 
 

@@ -9,7 +9,7 @@ from onecard.city.ports import Ports, accepts
 from onecard.city.supervisor import Role
 from onecard.datacenter.home import Home
 
-STOP_ORDER = ("traffic", "station", "gateway", "app", "worker", "web")
+STOP_ORDER = ("traffic", "station", "fep", "line", "gateway", "app", "worker", "web")
 
 
 def app_role(home: Home) -> Role:
@@ -32,6 +32,8 @@ def gateway_role(home: Home, ports: Ports) -> Role:
             "127.0.0.1",
         ),
         *("--native-port", str(ports.native), "--iso-port", str(ports.iso), "--metrics-port", str(ports.gateway_metrics)),
+        *(("--enrol-port", str(ports.enrol)) if ports.enrol else ()),
+        *(("--web", f"127.0.0.1:{ports.web}") if ports.web else ()),
     )
 
     def is_ready() -> bool:
@@ -60,6 +62,22 @@ def traffic_role(home: Home, ports: Ports, options: Sequence[str] = ()) -> Role:
 def station_role(home: Home) -> Role:
     """The issuing station, which makes the cards of every batch that runs."""
     return Role("station", ("city", "station"), environment=_environment(home))
+
+
+def line_role(home: Home, ports: Ports, unit: str) -> Role:
+    """The line between the front-end of a unit and the gateway, which can be cut."""
+    words = ("city", "line", unit, "--port", str(ports.line), "--gateway-port", str(ports.native))
+    return Role("line", words, is_ready=lambda: accepts(ports.line), environment=_environment(home))
+
+
+def fep_role(home: Home, ports: Ports, folder: Path) -> Role:
+    """The front-end of a unit, at the end of that line."""
+    words = (
+        *("serve", "fep", "--home", str(folder), "--gateway", f"127.0.0.1:{ports.line}", "--listen", "127.0.0.1"),
+        *("--native-port", str(ports.fep_native), "--iso-port", str(ports.fep_iso)),
+        *("--workstation-port", str(ports.workstation), "--metrics-port", str(ports.fep_status)),
+    )
+    return Role("fep", words, is_ready=lambda: accepts(ports.fep_native), environment=_environment(home))
 
 
 def _environment(home: Home) -> dict[str, str]:

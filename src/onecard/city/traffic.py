@@ -16,6 +16,7 @@ from onecard.city.chips.corner import ChipCorner
 from onecard.city.chips.folder import ChipFolder
 from onecard.city.chips.wallet import Wallet
 from onecard.city.devices import device_folder, identity
+from onecard.city.fronts import FrontEnd
 from onecard.city.terminals import NativeTerminals
 from onecard.city.traffic_iso import IsoPost
 from onecard.city.traffic_native import NativeLine
@@ -41,6 +42,9 @@ class Setup:
     iso_port: int
     rate: int
     seed: int | None = None
+    front: FrontEnd | None = None
+    """Its terminals come to the front-end's port, each over a line of its own."""
+    front_port: int = 0
 
 
 class Traffic:
@@ -53,8 +57,11 @@ class Traffic:
         self._wallet = Wallet(ChipFolder(home), random.Random(self._rng.random()))  # noqa: S311
         self.outcomes: Counter[str] = Counter()
         by_line: dict[int, list[SimTerminal]] = {}
+        behind = setup.front.terminals if setup.front else {}
         for terminal in world.terminals:
-            by_line.setdefault(terminal.line_id, []).append(terminal)
+            # Behind a real front-end each terminal has its own line to it; elsewhere one line plays a whole front-end.
+            key = -terminal.terminal_id if terminal.terminal_id in behind else terminal.line_id
+            by_line.setdefault(key, []).append(terminal)
         self._posts: list[tuple[NativeLine | IsoPost, SimTerminal]] = []
         self._lines: list[NativeLine | IsoPost] = []
         for line_id, terminals in by_line.items():
@@ -102,7 +109,7 @@ class Traffic:
             log.info("%s", dict(self.outcomes.most_common()))
 
     def _native(self, home: Home, world: World, setup: Setup, terminals: list[SimTerminal]) -> NativeLine:
-        client = NativeClient(HOST, setup.native_port, identity(home, terminals[0].line_id))
+        client = self._client(home, setup, terminals[0])
         desk = NativeTerminals(client, self._journal)
         desk.recover(each.terminal_id for each in terminals)
         sams = {each.terminal_id: world.sams[each.terminal_id] for each in terminals if each.terminal_id in world.sams}
@@ -111,6 +118,12 @@ class Traffic:
             rng = random.Random(self._rng.random())  # noqa: S311
             corner = ChipCorner(ChipFolder(home), desk, self._journal, sams, wallet=self._wallet, rng=rng)
         return NativeLine(desk, self._journal, world, terminals, rng=random.Random(self._rng.random()), corner=corner)  # noqa: S311
+
+    @staticmethod
+    def _client(home: Home, setup: Setup, terminal: SimTerminal) -> NativeClient:
+        if setup.front is not None and terminal.terminal_id in setup.front.terminals:
+            return NativeClient(HOST, setup.front_port, setup.front.identity_of(terminal.terminal_id))
+        return NativeClient(HOST, setup.native_port, identity(home, terminal.line_id))
 
     def _iso(self, home: Home, world: World, setup: Setup, terminal: SimTerminal) -> IsoPost:
         pos = Iso8583Terminal(

@@ -13,7 +13,7 @@ from onecard.city import keeper, roles
 from onecard.city.database import revive_embedded, stop_embedded
 from onecard.city.lock import HomeLock
 from onecard.city.ports import Ports
-from onecard.city.supervisor import Supervisor
+from onecard.city.supervisor import Role, Supervisor
 from onecard.datacenter import dj, dsn, prepared
 from onecard.datacenter.home import Home
 
@@ -76,16 +76,29 @@ def _prepare(home: Home, options: Options, console: Console) -> str | None:
 def _start_roles(supervisor: Supervisor, home: Home, options: Options, console: Console) -> None:
     ports = options.ports
     ports.save(home.run_dir / "up.json")
-    wanted = [roles.app_role(home), roles.gateway_role(home, ports), roles.worker_role(home), roles.web_role(home, ports)]
-    if options.traffic:
-        wanted.append(roles.station_role(home))
-        wanted.append(roles.traffic_role(home, ports, ("--rate", str(options.rate))))
     with console.status("启动各角色 starting the roles …") as status:
-        for role in wanted:
+        for role in _wanted(home, options):
             if supervisor.stopping:
                 return
             status.update(f"启动 starting {role.name} …")
             supervisor.start(role)
+
+
+def _wanted(home: Home, options: Options) -> Iterator[Role]:
+    """One role after another; the next is asked for when the last one serves."""
+    from onecard.city.fronts import enrol_devices, find_front_end
+
+    ports = options.ports
+    yield from (roles.app_role(home), roles.gateway_role(home, ports), roles.worker_role(home), roles.web_role(home, ports))
+    if not options.traffic:
+        return
+    rate: tuple[str, ...] = ("--rate", str(options.rate))
+    front = find_front_end(home)
+    if front is not None:
+        enrol_devices(front, port=ports.enrol)
+        yield from (roles.line_role(home, ports, front.unit), roles.fep_role(home, ports, front.folder))
+        rate = (*rate, "--front-port", str(ports.fep_native))
+    yield from (roles.station_role(home), roles.traffic_role(home, ports, rate))
 
 
 def _banner(home: Home, options: Options, console: Console, *, password: str | None, seconds: float) -> None:
@@ -101,10 +114,23 @@ def _banner(home: Home, options: Options, console: Console, *, password: str | N
         f"  管理中心 Management centre  [b]http://127.0.0.1:{options.ports.web}/centre/[/]",
         f"  登录 Sign in                {sign_in}",
         f"  网关 Gateway                原生 native {options.ports.native}，ISO 8583 {options.ports.iso}（TLS 1.3）",
+        *_front_lines(options),
         f"  数据 Data                   {home.path}（数据库 database: {database}；日志 logs: {home.log_dir}）",
         "  停止 Stop                   Ctrl-C",
     )
     console.print("\n".join(lines), soft_wrap=True, highlight=False)
+
+
+def _front_lines(options: Options) -> tuple[str, ...]:
+    if not options.traffic:
+        return ()
+    from onecard.city.fronts import UNIT
+
+    return (
+        f"  前置机 Front-end            {UNIT}：剪断线路 cut its line [b]onecard city cut {UNIT}[/]，接通 mend it "
+        f"[b]onecard city mend {UNIT}[/]",
+        f"  单位工作站 Workstation      http://127.0.0.1:{options.ports.workstation}/workstation/",
+    )
 
 
 def _look_after_database(home: Home, console: Console) -> None:

@@ -56,6 +56,7 @@ def traffic(
     iso_port: Annotated[int, typer.Option(help="网关 ISO 8583 端口 The gateway's ISO 8583 port.")] = 8583,
     rate: Annotated[int, typer.Option(min=1, max=5000, help="每秒笔数 Transactions a second.")] = 30,
     seed: Annotated[int | None, typer.Option(help="随机种子 Seed.")] = None,
+    front_port: Annotated[int, typer.Option(help="演示前置机端口，0 为没有 The demonstration front-end's port, 0: none.")] = 0,
 ) -> None:
     """运行模拟终端，直到 Ctrl-C / Run the simulated terminals until Ctrl-C."""
     import asyncio
@@ -67,11 +68,13 @@ def traffic(
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     dj.setup()
+    from onecard.city.fronts import find_front_end
     from onecard.city.traffic import Setup, serve
     from onecard.city.world import read_world
 
     home = Home.from_environment()
-    setup = Setup(native_port=native_port, iso_port=iso_port, rate=rate, seed=seed)
+    front = find_front_end(home) if front_port else None
+    setup = Setup(native_port=native_port, iso_port=iso_port, rate=rate, seed=seed, front=front, front_port=front_port)
     asyncio.run(serve(home, read_world(dsn.app_dsn(home)), setup))
 
 
@@ -108,3 +111,41 @@ def chaos(
     seed = random.randrange(10**6) if seed is None else seed  # noqa: S311
     if not run_chaos(Console(), seed=seed, seconds=seconds, keep=keep):
         raise typer.Exit(1)
+
+
+@app.command()
+def line(
+    unit: Annotated[str, typer.Argument(help="单位编码 Code of the unit.")],
+    port: Annotated[int, typer.Option(help="前置机所用端口 The front-end's side.")] = 8446,
+    gateway_port: Annotated[int, typer.Option(help="网关原生协议端口 The gateway's native port.")] = 8444,
+) -> None:
+    """运行前置机与网关之间的线路，可剪断，直到 Ctrl-C / Run the line of a front-end, which can be cut, until Ctrl-C."""
+    import asyncio
+    import logging
+    import sys
+
+    from onecard.city.cutting import serve_line
+    from onecard.datacenter.home import Home
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(serve_line(Home.from_environment(), unit, port=port, gateway_port=gateway_port))
+
+
+@app.command()
+def cut(unit: Annotated[str, typer.Argument(help="单位编码 Code of the unit.")] = "UNI01") -> None:
+    """剪断一个单位前置机的线路：它转为脱机，继续营业 / Cut the line of a unit's front-end: it goes on by itself."""
+    from onecard.city.cutting import cut_line
+    from onecard.datacenter.home import Home
+
+    cut_line(Home.from_environment(), unit)
+    typer.echo(f"{unit} 的线路已剪断 line cut。恢复 mend it: onecard city mend {unit}")
+
+
+@app.command()
+def mend(unit: Annotated[str, typer.Argument(help="单位编码 Code of the unit.")] = "UNI01") -> None:
+    """接通一个单位前置机的线路：脱机记录随即上送 / Mend the line of a unit's front-end: what it kept comes up."""
+    from onecard.city.cutting import mend_line
+    from onecard.datacenter.home import Home
+
+    mend_line(Home.from_environment(), unit)
+    typer.echo(f"{unit} 的线路已接通 line mended")
