@@ -24,6 +24,9 @@ _OPERATE = {
     "serve": Entry(
         "运行一个角色：gateway、app、web、worker", "run one role: gateway, app, web, worker", "onecard.cli.serve:main"
     ),
+    "enrol": Entry(
+        "登记前置机或终端（一次性登记码）", "enrol a front-end or terminal by its one-time code", "onecard.cli.enrol:enrol"
+    ),
     "city": Entry("演示城市：建立与装载", "the demonstration city: make it, load it", "onecard.cli.city:app"),
     "ledger": Entry("账簿：审计、对账单", "the ledger: audit, statements", "onecard.cli.ledger:app"),
     "keys": Entry(
