@@ -33,7 +33,7 @@ windows = st.builds(
     st.sets(st.integers(1, 7), min_size=1).map(lambda days: tuple(sorted(days))),
 )
 card_types = st.builds(CardTypeRule, st.booleans(), limits, limits, limits, limits, st.booleans())
-terminals = st.builds(TerminalRule, limits, limits, st.lists(windows, max_size=3).map(tuple))
+terminals = st.builds(TerminalRule, limits, limits, st.lists(windows, max_size=3).map(tuple), st.booleans())
 doors = st.builds(DoorRule, st.frozensets(ids, max_size=4), st.lists(windows, max_size=3).map(tuple))
 all_rules = st.builds(
     OfflineRules,

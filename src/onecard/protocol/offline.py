@@ -97,6 +97,8 @@ class TerminalRule:
     """Of the records that the platform has not acknowledged."""
     hours: tuple[Window, ...] = ()
     """Empty: at any time."""
+    own_cards_only: bool = False
+    """Where private purses alone may pay (P2): a card of another unit could not be charged afterwards."""
 
     def __post_init__(self) -> None:
         _limits(self, "per_transaction_fen", "total_fen")

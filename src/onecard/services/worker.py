@@ -111,6 +111,17 @@ def expire_cards() -> None:
     api.expire_due()
 
 
+def publish_lists() -> None:
+    """The deny list and units' files for deciding off line, when they have changed (G3). While the vault is locked they wait."""
+    from onecard.kernel.errors import Unavailable
+    from onecard.services.offline import api
+
+    try:
+        api.tick()
+    except Unavailable as error:
+        log.debug("worker: lists are not published now: %s", error)
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Something that is done every so often."""
@@ -132,6 +143,7 @@ TICKS = (
     Tick(make_checkpoints, timedelta(minutes=5)),
     Tick(resolve_gray_records, timedelta(minutes=1)),
     Tick(tell_chip_alarms, timedelta(minutes=15)),
+    Tick(publish_lists, timedelta(seconds=2)),
 )
 
 

@@ -1,0 +1,24 @@
+"""A city with a signed repository, and a front-end of one of its units."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.edge.city import City, open_city
+from tests.rollouts.house import House, open_house
+from tests.services.conftest import Tree, clock, database_allowed, root, tree
+
+__all__ = ["clock", "database_allowed", "root", "tree"]
+
+
+@pytest.fixture
+def house(tree: Tree, tmp_path, monkeypatch) -> Iterator[House]:
+    """The tree with a vault and a signed repository."""
+    with open_house(tree, tmp_path, monkeypatch) as opened:
+        yield opened
+
+
+@pytest.fixture
+def city(house: House) -> City:
+    """The house with cards, a front-end's line and a terminal behind it."""
+    return open_city(house)
