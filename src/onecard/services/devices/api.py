@@ -27,28 +27,45 @@ from onecard.services.devices.admit.settings import admission_settings, set_admi
 from onecard.services.devices.ca import FRONT_END_HOSTS, ClientCertificate, ServerFiles, build_request
 from onecard.services.devices.errors import REFUSALS, no_line, revoked
 from onecard.services.devices.models import Driver, Line, LineKind, LineState, Terminal, TerminalState
+from onecard.services.devices.registry.alarms import acknowledge, clear_alarm, clear_by_hand, raise_alarm
+from onecard.services.devices.registry.devices import NewDevice, Place, define_model, move_device, register_device
+from onecard.services.devices.registry.intake import TakenEvent, take_report
+from onecard.services.devices.registry.messages import write_messages
+from onecard.services.devices.registry.parameters import Change, Preview, apply, preview
+from onecard.services.devices.registry.publish import publish_waiting
+from onecard.services.devices.registry.watch import prune, watch_devices
 from onecard.services.devices.reports import report_lines
 from onecard.services.devices.signon import SignOn, current_batch, sign_on, terminal_master_key
 from onecard.services.operators.api import refusals
 
 __all__ = [
+    "Change",
     "Driver",
     "Enrolled",
     "EnrolmentCode",
     "LineKind",
     "LineState",
+    "NewDevice",
     "NewLine",
     "NewTerminal",
+    "Place",
+    "Preview",
     "SignOn",
     "Standing",
+    "TakenEvent",
     "TerminalState",
+    "acknowledge",
     "admission_settings",
+    "apply",
     "authority",
     "build_request",
+    "clear_alarm",
+    "clear_by_hand",
     "create_line",
     "create_lines",
     "create_terminals",
     "current_batch",
+    "define_model",
     "enrol",
     "enrol_by_code",
     "enrol_many",
@@ -57,8 +74,14 @@ __all__ = [
     "issue_lease",
     "lease_serials",
     "make_enrolment_code",
+    "move_device",
     "note_refused",
+    "preview",
+    "prune",
     "prune_refused",
+    "publish_waiting",
+    "raise_alarm",
+    "register_device",
     "reopen_line",
     "report_lines",
     "revoke_line",
@@ -67,9 +90,12 @@ __all__ = [
     "set_terminal_state",
     "sign_on",
     "standing",
+    "take_report",
     "tell_due_leases",
     "terminal_master_key",
+    "watch_devices",
     "withdraw_code",
+    "write_messages",
 ]
 
 _COPY = """

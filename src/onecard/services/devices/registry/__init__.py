@@ -1,0 +1,1 @@
+"""The registry of devices, their parameters, what they report, and alarms (D1)."""
