@@ -41,26 +41,27 @@ class DjangoDesk:
     def close(self) -> None:
         """Ends the threads and their connections."""
         for thread in (self._signing, self._reporting):
-            thread.submit(_disconnect)
+            thread.submit(disconnect)
             thread.shutdown()
 
 
 async def _in_thread(thread: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
-    return await asyncio.get_running_loop().run_in_executor(thread, _once_more, work)
+    return await asyncio.get_running_loop().run_in_executor(thread, once_more, work)
 
 
-def _once_more(work: Callable[[], _T]) -> _T:
+def once_more(work: Callable[[], _T]) -> _T:
     """Does the work; a second time on a new connection where the old one turns out to be dead."""
     from django.db import InterfaceError, OperationalError
 
     try:
         return work()
     except (InterfaceError, OperationalError):
-        _disconnect()
+        disconnect()
         return work()
 
 
-def _disconnect() -> None:
+def disconnect() -> None:
+    """Closes the connections of the calling thread."""
     from django.db import connections
 
     connections.close_all()

@@ -16,6 +16,7 @@ from onecard.appserver.chips import ChipPath
 from onecard.appserver.collector import Collector
 from onecard.appserver.dates import DayTable
 from onecard.appserver.desk import DjangoDesk
+from onecard.appserver.devicedesk import DeviceDesk
 from onecard.appserver.directory import DirectoryKeeper
 from onecard.appserver.figures import FigureWriter
 from onecard.appserver.http import serve_http
@@ -23,6 +24,7 @@ from onecard.appserver.meter import Meter, build_registry
 from onecard.appserver.paycodes import CodeDesk
 from onecard.appserver.service import ApplicationService, Desk
 from onecard.appserver.statements import enquire, posting_of, totals_of
+from onecard.appserver.tasks import TaskKeeper
 from onecard.appserver.worker import WorkerLimits
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import InvalidInput, Unavailable
@@ -98,6 +100,8 @@ class AppServer:
         )
         self._desk = desk = DjangoDesk()
         self._chip_desk = ChipDesk(clock)
+        self._device_desk = DeviceDesk(clock)
+        self._task_keeper = TaskKeeper(settings.dsn, hub=self.hub, look=self._device_desk.standing)
         self._code_desk = CodeDesk(clock, self.directory.posts.resolve, self.days)
         self.chips = ChipPath(
             self._chip_desk.take_in,
@@ -120,6 +124,7 @@ class AppServer:
                 codes=self._code_desk,
                 totals=totals_of(self._connect),
                 watch_admission=self.hub.watch,
+                devices=self._device_desk,
             ),
             peer_name=None if settings.tls is None else "gateway",
         )
@@ -140,6 +145,7 @@ class AppServer:
     async def start(self) -> None:
         """Loads the directory, then listens."""
         self._tasks = [asyncio.create_task(self.directory.run()), asyncio.create_task(self._figures.run())]
+        self._tasks.append(asyncio.create_task(self._task_keeper.run()))
         every_s = self.settings.pay_code_keys_every_s
         self._tasks.append(asyncio.create_task(self._code_desk.watch_keys(self.hub.set_pay_code_keys, every_s=every_s)))
         await self.directory.loaded.wait()
@@ -179,6 +185,7 @@ class AppServer:
         await asyncio.to_thread(self._desk.close)
         await asyncio.to_thread(self._chip_desk.close)
         await asyncio.to_thread(self._code_desk.close)
+        await asyncio.to_thread(self._device_desk.close)
         log.info("application server %r has ended", self.settings.name)
 
     async def _drain(self) -> bool:

@@ -15,11 +15,12 @@ from onecard.appserver.calls import PendingCall
 from onecard.appserver.chips import ChipPath, chip_entries, load_request
 from onecard.appserver.collector import Collector
 from onecard.appserver.dates import DayTable, business_day
+from onecard.appserver.devicedesk import DeviceDesk
 from onecard.appserver.meter import Meter
 from onecard.appserver.paycodes import CodeDesk, code_entries, concerns_codes
 from onecard.kernel.codes import Result
 from onecard.kernel.errors import NotFound, OneCardError, Unavailable
-from onecard.protocol.proto import app_pb2, app_pb2_grpc, records_pb2
+from onecard.protocol.proto import app_pb2, app_pb2_grpc, device_pb2, records_pb2
 from onecard.services.chip.steps import LoadReply, LoadRequest
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Desk:
     codes: CodeDesk | None = None
     """Without it payment codes are answered UNAVAILABLE."""
     watch_admission: Callable[[str], AsyncIterator[app_pb2.AdmissionEvent]]
+    devices: DeviceDesk
 
 
 class ApplicationService(app_pb2_grpc.ApplicationServicer):
@@ -159,6 +161,25 @@ class ApplicationService(app_pb2_grpc.ApplicationServicer):
         await self._admit(context)
         await self._desk.report(request)
         return app_pb2.LineReportReply()
+
+    async def ReportDevices(  # noqa: N802
+        self, request: app_pb2.DeviceReport, context: Context
+    ) -> app_pb2.DeviceReportReply:
+        await self._admit(context)
+        await self._desk.devices.take_report(request)
+        return app_pb2.DeviceReportReply()
+
+    async def FetchFile(self, request: app_pb2.FetchFileCall, context: Context) -> device_pb2.FetchReply:  # noqa: N802
+        await self._admit(context)
+        return await self._desk.devices.fetch(request)
+
+    async def GetLease(self, request: app_pb2.GetLeaseCall, context: Context) -> device_pb2.LeaseReply:  # noqa: N802
+        await self._admit(context)
+        return await self._desk.devices.lease(request.line_id)
+
+    async def EnrolDevice(self, request: app_pb2.EnrolDeviceCall, context: Context) -> device_pb2.Enrolled:  # noqa: N802
+        await self._admit(context)
+        return await self._desk.devices.enrol(request)
 
     async def _admit(self, context: Context) -> None:
         """Refuses calls while draining and, where a name is asked for, whoever has no certificate of it.

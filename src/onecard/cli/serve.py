@@ -14,6 +14,7 @@ from onecard.kernel.errors import InvalidInput, Unavailable
 # Each `run` states its options in its signature; what it writes to the log goes to stderr.
 ROLES = {
     "gateway": Entry("统一接入网关：终端与前置机由此接入", "the unified access gateway", "onecard.cli.serve:gateway"),
+    "fep": Entry("通信前置机：装在单位，断线照常营业", "a unit's front-end, with the line up or down", "onecard.fep.main:run"),
     "app": Entry("应用服务器：受理并记账", "the application server", "onecard.appserver.main:run"),
     "web": Entry("管理中心网页", "the management centre in a browser", "onecard.consoles.server:run"),
     "worker": Entry(
@@ -56,7 +57,10 @@ def gateway(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="总线与代理的设置 Settings of buses and brokers."),
     ] = None,
-    enrol_port: Annotated[int, typer.Option(help="登记端口，0 关闭 Port for devices with a one-time code, 0 for none.")] = 8445,
+    enrol_port: Annotated[
+        int,
+        typer.Option(help="一次性代码登记端口，常用 8445，0 关闭 Port for devices with a one-time code, usually 8445; 0: none."),
+    ] = 0,
     web: Annotated[
         str,
         typer.Option(help="前置机后工作站访问的网页服务 Web tier for workstations behind front-ends, unix:/path or host:port."),

@@ -21,7 +21,7 @@ _CALL_S = 8.0
 _BRIEF_S = 1.0
 _CALLS = 16
 _IMMUTABLE = re.compile(r"targets/.+|metadata/(?:.+/)?[0-9]+\.[^/]+")
-_OF_ONE_UNIT = re.compile(r"targets/(?:rules|cards)/([^/]+)/.+")
+_OF_ONE = re.compile(r"targets/(?:(?:rules|cards)/(?P<unit>[^/]+)|parameters/(?P<line>[^/]+))/.+")
 _Key = tuple[str, int]
 """Name, number of the block."""
 
@@ -54,8 +54,9 @@ class Files:
 
     async def fetch(self, line: AdmittedLine, name: str, *, offset: int, length: int) -> FetchReply:
         """A part, cut at the end of the file. Raises AppUnavailableError, AppBusyError."""
-        unit = _OF_ONE_UNIT.fullmatch(name)
-        if unit is not None and unit[1] != str(line.unit_id):
+        # The blocks are everybody's: whose file it is has to be looked at here, and not only where it comes from (N3).
+        owner = _OF_ONE.fullmatch(name)
+        if owner is not None and owner["unit"] != str(line.unit_id) and owner["line"] != str(line.line_id):
             return FetchReply(code=Result.NO_ORIGINAL)
         first = await self._block(line.line_id, name, offset // BLOCK_BYTES)
         if first.code != Result.APPROVED:

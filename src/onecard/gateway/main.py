@@ -35,8 +35,8 @@ def run(
     """Serve until SIGTERM or SIGINT, then finish what is in flight.
 
     `app` are addresses of application servers (``unix:/path`` or ``host:port``); `tls_dir` holds ca.pem, gateway.pem and
-    gateway.key; `attach` names buses and brokers to serve as ports; `enrol_port` is open to devices with a one-time code (0: off);
-    `web` is the web tier for workstations behind front-ends, and `web_secret` the file it shares with us. Raises OSError when a port
+    gateway.key; `attach` names buses and brokers to serve as ports; `enrol_port` is open to devices with a code (0: off);
+    `web` is the web tier for workstations behind front-ends, `web_secret` the file it shares with us. Raises OSError when a port
     is taken or a file is missing, InvalidInput when settings are wrong.
     """
     if web and web_secret is None:

@@ -16,7 +16,10 @@ _TICK_S = 0.05
 
 
 class TaskBook:
-    """Kept by the events of the authorised list's stream; a snapshot replaces everything at once."""
+    """Kept by the events of the authorised list's stream.
+
+    In a new stream the tasks of all lines come first; with the first `data` they are whole, and replace what was before.
+    """
 
     def __init__(self) -> None:
         self._platform: PlatformData | None = None
@@ -31,22 +34,25 @@ class TaskBook:
         return Tasks(current=[*self._platform.current, *own.current], lease_serial=own.lease_serial, tasks=own.tasks)
 
     def begin_snapshot(self) -> None:
-        """What comes until `snapshot_end` is all there is."""
+        """A stream has been opened."""
         self._staged = {}
 
     def apply(self, event: AdmissionEvent) -> tuple[bool, set[int]]:
         """Take an event in; whether the platform's own data has changed, and the lines whose tasks have."""
         is_new = event.HasField("data") and event.data != self._platform
-        if is_new:
-            self._platform = event.data
         told = {entry.line_id: _content(entry) for entry in event.tasks}
         if self._staged is None:
-            return is_new, self._change(told)
-        self._staged.update(told)
-        if not event.snapshot_end:
-            return is_new, set()
-        staged, self._staged = self._staged, None
-        return is_new, self._change(dict.fromkeys(self._lines.keys() - staged.keys(), b"") | staged)
+            changed = self._change(told)
+        else:
+            self._staged.update(told)
+            changed = self._end_snapshot(self._staged) if event.HasField("data") else set()
+        if is_new:
+            self._platform = event.data
+        return is_new, changed
+
+    def _end_snapshot(self, staged: dict[int, bytes]) -> set[int]:
+        self._staged = None
+        return self._change(dict.fromkeys(self._lines.keys() - staged.keys(), b"") | staged)
 
     def _change(self, told: dict[int, bytes]) -> set[int]:
         changed = {line_id for line_id, content in told.items() if self._lines.get(line_id, b"") != content}

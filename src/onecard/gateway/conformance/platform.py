@@ -98,6 +98,9 @@ class KitPlatform(ApplicationServicer):
     async def ReportLines(self, request: app.LineReport, context: Any) -> app.LineReportReply:  # noqa: N802 - gRPC's name
         return app.LineReportReply()
 
+    async def ReportDevices(self, request: app.DeviceReport, context: Any) -> app.DeviceReportReply:  # noqa: N802 - gRPC's name
+        return app.DeviceReportReply()
+
 
 class KitAuthority:
     """Makes the certificates of one run, in a folder that goes away with it."""
