@@ -105,7 +105,7 @@ def next_batch(db: Database, size: int, *, without: Iterable[int]) -> list[Queue
         f"SELECT place, {_ASKED} FROM record WHERE terminal_id NOT IN ({skipped}) ORDER BY place LIMIT ?",  # noqa: S608 - integers
         (size,),
     )
-    return [Queued(row[0], Asked(*row[1:9], row[9] or b"", row[10] or b"")) for row in rows]
+    return [Queued(row[0], Asked._make((*row[1:9], row[9] or b"", row[10] or b""))) for row in rows]
 
 
 def acknowledge(db: Database, answered: Sequence[tuple[Queued, int]], now_us: int) -> list[tuple[Asked, int]]:
@@ -159,7 +159,10 @@ def add_hold(db: Database, asked: Asked) -> None:
 def find_hold(db: Database, terminal_id: int, terminal_seq: int) -> Hold | None:
     """A hold given here; None: it is the platform's, or there is none."""
     row = db.execute("SELECT * FROM hold WHERE terminal_id = ? AND terminal_seq = ?", (terminal_id, terminal_seq)).fetchone()
-    return Hold(*row[:5], bool(row[5])) if row else None
+    if row is None:
+        return None
+    number, seq, card_no, amount_fen, occurred_at_us, state = row
+    return Hold(number, seq, card_no, amount_fen, occurred_at_us, bool(state))
 
 
 def end_hold(db: Database, hold: Hold) -> None:

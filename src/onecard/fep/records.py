@@ -89,7 +89,7 @@ def split(records: Records) -> list[Asked]:
         records.orig_terminal_id, records.orig_seq, strict=True,
     )  # fmt: skip
     return [
-        Asked(*row, _one_chip(records.chip, chips[at]) if at in chips else b"", codes.get(at, b""))
+        Asked._make((*row, _one_chip(records.chip, chips[at]) if at in chips else b"", codes.get(at, b"")))
         for at, row in enumerate(columns)
     ]
 

@@ -1,0 +1,27 @@
+"""Fixtures of the front-end's tests: one authority a session, one unit a test."""
+
+import pytest
+import uvloop
+
+from tests.fep.unit import Unit, make_home
+from tests.gateway.harness import House
+from tests.gateway.pki import Authority
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+async def unit(authority, tmp_path):
+    house = House(authority, tmp_path)
+    made = Unit(house, make_home(tmp_path / "fep", authority))
+    yield made
+    await made.stop()
+    await house.stop()
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The loop the front-end runs on."""
+    return {"uvloop": uvloop.new_event_loop}
