@@ -1,11 +1,14 @@
 """Fixtures: the gateway's own house (fake application server, authorised list), with ports."""
 
+import secrets
+
 import pytest
 import uvloop
 
 from onecard.gateway.attached import AttachedPorts, Attachment
 from onecard.gateway.drivers.base import PortSettings
 from onecard.gateway.drivers.loader import find_driver
+from onecard.gateway.drivers.osdp.keys import build_keys, write_private
 from tests.gateway.conftest import authority  # noqa: F401
 from tests.gateway.harness import House
 
@@ -39,6 +42,12 @@ class Ports:
         self._attached.append(attached)
         attached.start()
         return attached
+
+    def key_file(self, keys: dict[int, bytes]) -> str:
+        """A file of readers' keys, for the option `keys`."""
+        path = self._folder / f"keys-{secrets.token_hex(4)}.toml"
+        write_private(path, build_keys(scbks=keys))
+        return str(path)
 
     async def close(self) -> None:
         for attached in reversed(self._attached):

@@ -65,15 +65,27 @@ def check(
 @app.command()
 def bus(
     readers: Annotated[int, typer.Option(min=1, max=126, help="读卡器数 Readers on the bus.")] = 32,
-    baud: Annotated[int, typer.Option(min=1200, max=921_600, help="波特率 Baud rate.")] = 9600,
+    baud: Annotated[int | None, typer.Option(min=1200, max=921_600, help="波特率 Baud rate; 9600, 115200 --upgrade.")] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="测量时长 How long to measure.")] = 20.0,
     seed: Annotated[int, typer.Option(help="随机种子 Seed.")] = 1,
+    upgrade: Annotated[bool, typer.Option("--upgrade", help="边刷卡边升级全部读卡器 Upgrade all while people tap.")] = False,
+    image_bytes: Annotated[int, typer.Option(min=1, max=1 << 24, help="每台固件字节数 Bytes of firmware a reader.")] = 2048,
+    decision_ms: Annotated[int, typer.Option(min=0, max=10_000, help="判定用时 What a decision takes.")] = 20,
 ) -> None:
-    """在模拟 RS-485 总线上轮询 OSDP 读卡器并测量 Poll OSDP readers on an emulated bus and measure; 1 if a poll was late."""
-    from onecard.gateway.drivers.osdp.measure import measure
+    """在模拟 RS-485 总线上轮询 OSDP 读卡器并测量；--upgrade 时全部升级，刷卡须在 300 毫秒内得到服务。
 
-    figures = measure(readers=readers, baud=baud, seconds=seconds, seed=seed)
+    Poll OSDP readers on an emulated bus and measure; 1 if a poll was late. With --upgrade: send all of them a file meanwhile;
+    1 if a reader did not get it or more than 1 % of taps waited longer than 300 ms.
+    """
+    from onecard.gateway.drivers.osdp.measure import measure, measure_upgrade
+
+    if upgrade:
+        figures = measure_upgrade(
+            readers=readers, baud=baud or 115_200, image_bytes=image_bytes, decision_s=decision_ms / 1000, seed=seed
+        )
+    else:
+        figures = measure(readers=readers, baud=baud or 9600, seconds=seconds, seed=seed)
     for line in figures.lines():
         typer.echo(line)
-    if figures.late or figures.online < readers:
+    if figures.has_failed:
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ import logging
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from onecard.gateway.drivers.base import LineNow, Services
@@ -74,6 +75,35 @@ class Till:
                 return record
             self._close([record], answers)
             return self._kept(record)
+
+    async def offer(self, op: Operation, terminal_id: int, *, card_no: int, amount_fen: int) -> JournalRecord:
+        """As `ask`, but an approval is not settled: the caller shows it to the holder, then calls `confirm`, or `undo`.
+
+        Until then it counts as without an answer: a power failure in between reverses it, and nobody pays for a closed gate.
+        """
+        async with self._asking[terminal_id]:
+            if not await self._reverse(terminal_id):
+                return JournalRecord(terminal_id, 0, int(op), card_no, amount_fen, self.now_us())
+            record = self._make(op, terminal_id, card_no=card_no, amount_fen=amount_fen)
+            answers = await self._submit([record])
+            code = Result(answers.code[0])
+            if code in _NOT_DECIDED:
+                self.undo(record)
+                return record
+            if code is not Result.APPROVED:
+                self._close([record], answers)
+            return replace(record, code=int(code), balance_fen=answers.balance_fen[0], transfer_id=answers.transfer_id[0])
+
+    def confirm(self, offered: JournalRecord) -> None:
+        """The holder has got what was paid for."""
+        assert offered.code is not None
+        closing = (offered.terminal_id, offered.terminal_seq, offered.code, offered.balance_fen, offered.transfer_id)
+        self.journal.answer([closing])
+
+    def undo(self, offered: JournalRecord) -> None:
+        """It could not be shown: it is reversed before the terminal asks again, at the latest."""
+        self.journal.mark(offered.terminal_id, offered.terminal_seq, State.UNCERTAIN)
+        self._owe()
 
     def tell(self, op: Operation, terminal_id: int, *, card_no: int, amount_fen: int, orig_seq: int = 0) -> JournalRecord:
         """Store what has happened; it is delivered now or later, once. Returns at once."""

@@ -83,6 +83,12 @@ def address_of(data: bytes) -> int:
     return data[at + 1] & ~_REPLY if len(data) > at + 1 and data[at] == SOM else -1
 
 
+def is_whole_answer(data: bytes | bytearray, address: int) -> bool:
+    """Whether these bytes hold an answer of this reader from its first byte to its last, whatever stands before it."""
+    at = data.find(bytes((SOM, address | _REPLY)))
+    return at >= 0 and len(data) >= at + 4 and len(data) >= at + int.from_bytes(data[at + 2 : at + 4], "little")
+
+
 # Card numbers. A rule takes the bits a reader sent, first bit first, and says which card that is.
 
 

@@ -1,7 +1,7 @@
-"""The control panel of one bus: libosdp in a thread of its own, driven by calls, reporting by calls on the event loop.
+"""The control panel of one bus: a thread that gives each reader its turns, driven by calls, reporting by calls on the event loop.
 
-Everything of libosdp is touched in that thread only. Its channel never raises (an exception there ends the thread and takes every
-reader off line for 300 s), and write returns when the bytes have left, so that time-outs hold at 9,600 baud.
+`turns.py` says whose turn it is, `link.py` is a reader's libosdp context. Everything of libosdp is touched in this thread only.
+Writing returns when the bytes have left, so that time-outs hold at 9,600 baud.
 """
 
 import asyncio
@@ -13,18 +13,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from osdp import Channel, ControlPanel, LibFlag, LogLevel, PDInfo
-
 from onecard.gateway.buses.line import LineSpec, SerialLine
-from onecard.gateway.drivers.osdp.codec import address_of
+from onecard.gateway.drivers.osdp.link import Link, Order, Transfer, Turn
+from onecard.gateway.drivers.osdp.turns import Kind, Seat, Turns
 
 _log = logging.getLogger(__name__)
 KEY_BYTES = 16
-_TICK_S = 0.005
+PATIENCE_S = 0.2
+"""OSDP's own: a reader answers within 200 ms."""
+COMMAND_S = 5.0
+"""How long a command waits for its reader. What is shown later than that helps nobody."""
 _STOP_S = 5.0
-_HANDSHAKE_BYTES = 200
-_REVIVE_S = 2.0
-"""A reader that is off line is asked again after this, not after libosdp's own wait, which grows to 300 s."""
 
 
 @dataclass(slots=True)
@@ -35,60 +34,56 @@ class Polling:
     last: float = 0.0
     worst_s: float = 0.0
     late: int = 0
-    """Polls that came after the deadline."""
+    """Turns that came after the deadline."""
     gaps: list[float] = field(default_factory=list)
     """The last ones, for figures."""
+    packets: int = 0
+    """Of files."""
 
+    def count(self, now: float, deadline_s: float) -> None:
+        """The reader had a turn, in which it could have told of a card."""
+        if self.polls:
+            gap = now - self.last
+            self.worst_s = max(self.worst_s, gap)
+            self.late += gap > deadline_s
+            self.gaps.append(gap)
+            if len(self.gaps) > 1000:
+                del self.gaps[:500]
+        self.polls += 1
+        self.last = now
 
-class _LineChannel(Channel):  # type: ignore[misc]
-    """A SerialLine for libosdp: reads what is there, writes all of it, never raises."""
-
-    def __init__(self, line: SerialLine, seen: Callable[[bytes], None]) -> None:
-        super().__init__()
-        self._line = line
-        self._seen = seen
-
-    def read(self, max_bytes: int) -> bytes:
-        try:
-            return self._line.read(max_bytes)
-        except Exception:
-            _log.exception("bus read")
-            return b""
-
-    def write(self, buf: bytes) -> int:
-        try:
-            self._seen(bytes(buf))
-            self._line.write(bytes(buf))
-        except Exception:
-            _log.exception("bus write")
-        return len(buf)
-
-    def flush(self) -> None:
-        try:
-            self._line.flush()
-        except Exception:
-            _log.exception("bus flush")
+    def reset(self) -> None:
+        """Count anew."""
+        self.polls = self.late = self.packets = 0
+        self.worst_s = 0.0
+        self.gaps.clear()
 
 
 class Panel:
     """Readers of one bus by address, each with its own key. `on_event(address, event)` runs on the event loop."""
 
     def __init__(
-        self, spec: LineSpec, keys: Mapping[int, bytes], *, on_event: Callable[[int, dict[str, Any]], None], deadline_s: float
+        self,
+        spec: LineSpec,
+        keys: Mapping[int, bytes],
+        *,
+        on_event: Callable[[int, dict[str, Any]], None],
+        deadline_s: float,
+        period_s: float = 0.15,
     ) -> None:
+        """`deadline_s`: a later turn is counted as late; `period_s`: how often readers are polled while files are sent."""
         assert all(len(key) == KEY_BYTES for key in keys.values()), "an SCBK has 16 bytes"
         self._line = SerialLine(spec)
-        self._addresses = list(keys)
         self._keys = dict(keys)
         self._on_event = on_event
         self.deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[Callable[[ControlPanel], None]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stop = threading.Event()
-        # On a slow bus all handshakes together take longer than that: nobody is woken before they can be through.
-        self._revive_s = max(_REVIVE_S, 2 * len(keys) * spec.wire_s(_HANDSHAKE_BYTES))
+        self._turns = Turns(keys, byte_s=spec.wire_s(1), period_s=period_s, patience_s=PATIENCE_S)
+        self._links: dict[int, Link] = {}
+        self._known: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="osdp", daemon=True)
-        self._down_since: dict[int, float] = {}
         self.polling = {address: Polling() for address in keys}
         self.secure: set[int] = set()
         """Addresses with a secure channel now; changed on the event loop only."""
@@ -100,97 +95,111 @@ class Panel:
     async def stop(self) -> None:
         """End the thread and close the line."""
         self._stop.set()
+        self._jobs.put(lambda: None)
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, _STOP_S)
 
-    async def call(self, work: Callable[[Any, int], Any], address: int) -> Any:
-        """`work(libosdp's context, index of the reader)` in the panel's thread; its result. Raises what it raises."""
-        answer: asyncio.Future[Any] = self._loop.create_future()
-        index = self._addresses.index(address)
+    async def command(self, address: int, command: dict[str, Any], *, within_s: float = COMMAND_S) -> bool:
+        """Send a command; True when the reader has acknowledged it, False when it refused it or did not within this time.
 
-        def job(panel: ControlPanel) -> None:
-            try:
-                result = work(panel.ctx, index)
-            except Exception as error:
-                self._tell(_settle, answer, None, error)
-            else:
-                self._tell(_settle, answer, result, None)
+        A command whose acknowledgement got lost is sent again: the reader may have done it twice, and never not at all.
+        """
+        answer: asyncio.Future[bool] = self._loop.create_future()
+        order = Order(command, time.monotonic() + within_s, lambda done: self._tell(_settle, answer, done))
+        self._jobs.put(lambda: self._links[address].orders.append(order))
+        # The thread may have ended: then nobody settles it.
+        try:
+            return await asyncio.wait_for(answer, within_s + 1.0)
+        except TimeoutError:
+            return False
+
+    def send(self, address: int, transfer: Transfer | None) -> None:
+        """Begin a transfer to a reader, or end it with None. Its functions are called in the panel's thread."""
+
+        def job() -> None:
+            self._links[address].transfer = transfer
 
         self._jobs.put(job)
-        return await answer
 
-    async def command(self, address: int, command: dict[str, Any]) -> bool:
-        """Queue a command for a reader; False if libosdp does not take it now (off line, queue full)."""
-        return bool(await self.call(lambda context, index: context.submit_command(index, command), address))
+    def tell(self, work: Callable[..., None], *values: Any) -> None:
+        """For transfers: call on the event loop."""
+        self._tell(work, *values)
 
     def _run(self) -> None:
-        channel = _LineChannel(self._line, self._polled)
-        flags = [LibFlag.EnforceSecure, LibFlag.EnableNotification]
-        infos = [PDInfo(address, channel, scbk=key, flags=flags) for address, key in self._keys.items()]
-        panel = ControlPanel(infos, log_level=LogLevel.Emergency, event_handler=self._event)
         try:
+            self._links = {address: Link(address, key, self._line, self._event) for address, key in self._keys.items()}
             while not self._stop.is_set():
-                while not self._jobs.empty():
-                    self._jobs.get()(panel)
-                panel.ctx.refresh()
-                self._drop_queues(panel)
-                self._watch(panel)
-                self._line.wait(_TICK_S)
+                self._work()
+                self._line.flush()
+                if not self._line.is_open:
+                    self._lose_all()
+                    self._stop.wait(0.05)
+                    continue
+                self._step()
         except Exception:
             _log.exception("the bus has stopped")
         finally:
+            self._lose_all()
+            for link in self._links.values():
+                link.close()
             self._line.close()
-            panel.ctx = None
 
-    def _drop_queues(self, panel: ControlPanel) -> None:
-        """The wrapper keeps every event for `get_event`, which is not used here."""
-        for kept in panel.event_queue:
-            while not kept.empty():
-                kept.get_nowait()
+    def _work(self) -> None:
+        while not self._jobs.empty():
+            self._jobs.get()()
 
-    def _watch(self, panel: ControlPanel) -> None:
-        """Secure channels that came or went; a reader off line for long is woken."""
-        mask, now = panel.ctx.sc_status(), time.monotonic()
-        for index, address in enumerate(self._addresses):
-            is_up = bool(mask & (1 << index))
-            if is_up:
-                if self._down_since.pop(address, None) is not None or address not in self.secure:
-                    self._tell(self._set_secure, address, True)
-                continue
-            since = self._down_since.setdefault(address, now)
-            if address in self.secure:
-                self._tell(self._set_secure, address, False)
-            if now - since > self._revive_s and not panel.ctx.status() & (1 << index):
-                self._down_since[address] = now
-                panel.ctx.disable_pd(index)
-                panel.ctx.enable_pd(index)
+    def _step(self) -> None:
+        """One turn, or a short wait for something to do."""
+        now = time.monotonic()
+        for address, link in self._links.items():
+            link.expire(now)
+            seat = self._turns.seats[address]
+            seat.has_order, seat.wants_fragment = bool(link.orders), link.wants_fragment
+        chosen = self._turns.choose(now)
+        if chosen is None:
+            try:
+                self._jobs.get(timeout=self._turns.wait_s(now))()
+            except queue.Empty:
+                return
+            return
+        self._turn(*chosen)
+
+    def _turn(self, kind: Kind, seat: Seat) -> None:
+        link = self._links[seat.address]
+        patience = self._turns.ask_patience_s(seat) if kind is Kind.ASK else PATIENCE_S
+        began = time.monotonic()
+        outcome = link.turn(patience_s=patience, with_fragment=kind is Kind.FRAGMENT)
+        ended = time.monotonic()
+        if outcome is Turn.ANSWERED:
+            polling = self.polling[seat.address]
+            polling.count(ended, self.deadline_s)
+            polling.packets += kind is Kind.FRAGMENT
+        self._turns.went(kind, seat, is_answered=outcome is not Turn.MISSED, is_secure=link.is_secure, began=began, ended=ended)
+        self._note(seat.address, link.is_secure)
+
+    def _note(self, address: int, is_secure: bool) -> None:
+        if is_secure != (address in self._known):
+            (self._known.add if is_secure else self._known.discard)(address)
+            self._tell(self._set_secure, address, is_secure)
+
+    def _lose_all(self) -> None:
+        """The line is down: no reader is there any more."""
+        for address, link in self._links.items():
+            if link.has_answered:
+                link.renew()
+            seat = self._turns.seats[address]
+            seat.is_live = seat.is_secure = False
+            self._note(address, is_secure=False)
 
     def _set_secure(self, address: int, is_secure: bool) -> None:
-        if is_secure and address not in self.secure:
+        if is_secure:
             self.secure.add(address)
-            self._on_event(address, {"online": True})
-        elif not is_secure and address in self.secure:
+        else:
             self.secure.discard(address)
-            self._on_event(address, {"online": False})
+        self._on_event(address, {"online": is_secure})
 
-    def _polled(self, packet: bytes) -> None:
-        polling = self.polling.get(address_of(packet))
-        if polling is None:
-            return
-        now = time.monotonic()
-        if polling.polls:
-            gap = now - polling.last
-            polling.worst_s = max(polling.worst_s, gap)
-            polling.late += gap > self.deadline_s
-            polling.gaps.append(gap)
-            if len(polling.gaps) > 1000:
-                del polling.gaps[:500]
-        polling.polls += 1
-        polling.last = now
-
-    def _event(self, index: int, event: dict[str, Any]) -> int:
-        self._tell(self._on_event, self._addresses[index], event)
-        return 0
+    def _event(self, address: int, event: dict[str, Any]) -> None:
+        self._tell(self._on_event, address, event)
 
     def _tell(self, work: Callable[..., None], *values: Any) -> None:
         try:
@@ -199,10 +208,6 @@ class Panel:
             self._stop.set()
 
 
-def _settle(answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
-    if answer.done():
-        return
-    if error is not None:
-        answer.set_exception(error)
-    else:
-        answer.set_result(result)
+def _settle(answer: asyncio.Future[bool], is_done: bool) -> None:
+    if not answer.done():
+        answer.set_result(is_done)

@@ -1,6 +1,7 @@
 """A reader in software on an emulated bus: libosdp's peripheral device, presented cards, what it was told, what it was sent."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from osdp import (
     Capability,
     CardFormat,
     Channel,
+    Command,
     Event,
     LibFlag,
     LogLevel,
@@ -21,7 +23,8 @@ from osdp import (
 
 from onecard.gateway.buses.emulator import BusEmulator
 from onecard.gateway.drivers.osdp.codec import BROADCAST, address_of
-from onecard.gateway.drivers.osdp.files import HEAD_BYTES, Part, parse_part
+from onecard.gateway.drivers.osdp.files import FIRST_BYTES, HEAD_BYTES, Part, parse_part
+from onecard.gateway.drivers.osdp.show import parse_clock
 
 _TICK_S = 0.05
 _CAPABILITIES = [
@@ -66,6 +69,8 @@ class Reader:
         self._inbox = _Inbox(self._say)
         self._ticking: asyncio.TimerHandle | None = None
         self.commands: list[dict[str, Any]] = []
+        self.clock_us = 0
+        """The time it was last set to."""
         self.heard = asyncio.Event()
         """Set when a command came."""
         self.flash = bytearray()
@@ -74,8 +79,12 @@ class Reader:
         """Told how much is flashed, for trials that take the power away in the middle."""
         self.takes_plain_files = 0
         """Size of a plain file, for a reader that knows no parts (quirk whole_files)."""
-        self._head = bytearray()
+        self.files: dict[int, bytes] = {}
+        """Whole files that arrived, by their number."""
+        self._file_id = 0
         self._part: Part | None = None
+        self._first: Part | None = None
+        """The first part of the file that is under way; kept without power, as the flash is."""
 
     # BusDevice
 
@@ -143,42 +152,56 @@ class Reader:
 
     def _command(self, command: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
         self.commands.append(command)
+        if command["command"] == Command.Manufacturer:
+            with contextlib.suppress(ValueError):
+                self.clock_us = parse_clock(bytes(command["data"]))
         self.heard.set()
         return 0, None
 
     # files
 
     def _open(self, file_id: int, size: int) -> int:
-        return 0  # what was begun is kept: libosdp goes on where it broke off
+        self._file_id = file_id
+        return 0  # what was begun is kept
 
     def _write(self, data: bytes, offset: int) -> int:
-        """Take a part in; what is flashed stays flashed when the power goes. libosdp takes no negative answer: 0 is no."""
-        given = data
-        if offset == 0:
-            self._head.clear()
-            self._part = None
+        """Take a packet in; what is flashed stays flashed when the power goes. libosdp takes no negative answer: 0 is no."""
         if self.takes_plain_files:
-            self._part = Part(self.takes_plain_files, HEAD_BYTES, b"")
-        if self._part is None:
-            self._head += data
-            if len(self._head) < HEAD_BYTES:
-                return len(given)
+            return self._flash(data, offset)
+        head = 0
+        if offset == 0:
             try:
-                self._part = parse_part(bytes(self._head))
+                self._part = parse_part(data)
             except ValueError:
                 return 0
-            data = bytes(self._head[HEAD_BYTES:])
-            offset = HEAD_BYTES
-        at = self._part.offset + offset - HEAD_BYTES
+            head = FIRST_BYTES if self._part.total else HEAD_BYTES
+            if self._part.total:
+                self._first = self._part
+                self.flash.clear()
+        part = self._part
+        if part is None or self._first is None or part.mark != self._first.mark:
+            return 0
+        at = part.offset + (0 if offset == 0 else offset - (FIRST_BYTES if part.total else HEAD_BYTES))
+        taken = self._flash(data[head:], at)
+        return len(data) if taken == len(data) - head and not self._is_spoilt() else 0
+
+    def _flash(self, data: bytes, at: int) -> int:
         if at > len(self.flash):
             return 0
         self.flash[at : at + len(data)] = data
         if self.on_flash is not None:
             self.on_flash(len(self.flash))
-        return len(given)
+        return len(data)
+
+    def _is_spoilt(self) -> bool:
+        """All bytes are there, and they are not the file that was announced."""
+        first = self._first
+        is_whole = first is not None and len(self.flash) >= first.total
+        return is_whole and first is not None and hashlib.sha256(self.flash).digest() != first.sha256
 
     def _closed(self, file_id: int) -> int:
-        is_plain = bool(self.takes_plain_files) and len(self.flash) == self.takes_plain_files
-        if is_plain or (self._part is not None and hashlib.sha256(self.flash[: self._part.total]).digest() == self._part.sha256):
+        total = self.takes_plain_files or (self._first.total if self._first is not None else 0)
+        if total and len(self.flash) == total and not self.file_done.is_set():
+            self.files[self._file_id] = bytes(self.flash)
             self.file_done.set()
         return 0

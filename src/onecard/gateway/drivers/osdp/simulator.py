@@ -5,7 +5,9 @@ import secrets
 
 from onecard.gateway.buses.emulator import BusEmulator
 from onecard.gateway.conformance.peer import PortFacts, Receipt, Seat
+from onecard.gateway.drivers.osdp.keys import build_keys, write_private
 from onecard.gateway.drivers.osdp.reader import Reader
+from onecard.gateway.drivers.osdp.session import FILE_IDS
 from onecard.kernel.codes import Operation
 from onecard.kernel.errors import Unavailable
 
@@ -14,6 +16,9 @@ _BAUD = 115_200
 _OUTPUT = 1
 """libosdp's number of the command that opens a relay."""
 _PATIENCE_S = 15.0
+_TAP_AGAIN_S = 1.5
+"""What a holder waits for a light before tapping again."""
+_BUZZER = 2
 _DOWN_S = 0.3
 
 
@@ -26,15 +31,19 @@ class OsdpPeer:
         # Keys come from the system's generator: libosdp's own draws them from `random`.
         self._keys = {number: secrets.token_bytes(16) for number in range(1, len(seat.terminals) + 1)}
         self.readers = [Reader(address, key) for address, key in self._keys.items()]
+        self._holders = 0
+        self.taps = 0
 
     async def start(self) -> PortFacts:
         await self._bus.__aenter__()
         for reader in self.readers:
             self._bus.plug(reader)
+        file = self._seat.folder / "osdp-keys.toml"
+        write_private(file, build_keys(scbks=self._keys))
         return PortFacts(
             transport=self._bus.spec,
             terminals={str(a): t.terminal_id for a, t in zip(self._keys, self._seat.terminals, strict=True)},
-            options={"keys": {str(a): key.hex() for a, key in self._keys.items()}, "rule": "bcd16", "amount_fen": AMOUNT_FEN},
+            options={"keys": str(file), "rule": "bcd16", "amount_fen": AMOUNT_FEN},
         )
 
     async def sell(self, count: int) -> list[Receipt]:
@@ -52,34 +61,50 @@ class OsdpPeer:
         self._bus.cut(after_bytes=after_bytes, down_s=_DOWN_S)
 
     async def repeat(self) -> None:
-        """The card stays at the reader: it is read twice in a row."""
+        """The card stays at the reader, and taps again after the light: it pays once."""
         reader = self.readers[0]
         await self._online(reader)
+        card = self._next_card()
         for _ in range(2):
-            reader.present(self._card, bits=64)
+            reader.present(card, bits=64)
+        await self._answered(reader)
+        reader.present(card, bits=64)
         await self._answered(reader)
 
     async def upgrade(self, image: bytes) -> bytes:
-        """The port sends the file; what is in the reader's flash afterwards."""
-        await asyncio.wait_for(self.readers[0].file_done.wait(), _PATIENCE_S)
-        return bytes(self.readers[0].flash[: len(image)])
+        """The port sends the file to the first reader; what that has then."""
+        await asyncio.wait_for(self.readers[0].file_done.wait(), 4 * _PATIENCE_S)
+        return self.readers[0].files[FILE_IDS["firmware"]]
 
     async def stop(self) -> None:
         await self._bus.__aexit__()
 
-    @property
-    def _card(self) -> bytes:
-        return bytes.fromhex(f"{self._seat.card_no:016d}")
+    def _next_card(self) -> bytes:
+        """Another holder's: a card that taps again at once is one that missed its light."""
+        self._holders += 1
+        return bytes.fromhex(f"{self._seat.card_no + self._holders:016d}")
 
     async def _sell(self, index: int, count: int) -> list[Receipt]:
         reader, terminal = self.readers[index], self._seat.terminals[index]
         receipts = []
         for _ in range(count):
             await self._online(reader)
-            reader.present(self._card, bits=64)
-            if await self._answered(reader):
+            if await self._pay(reader, self._next_card()):
                 receipts.append(Receipt(terminal.terminal_id, 0, Operation.PURCHASE, AMOUNT_FEN))
         return receipts
+
+    async def _pay(self, reader: Reader, card: bytes) -> bool:
+        """A holder taps, and again when nothing lights up, as long as patience lasts."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _PATIENCE_S
+        reader.commands.clear()
+        while loop.time() < until:
+            if reader.is_secure:
+                self.taps += 1
+                reader.present(card, bits=64)
+            if await self._lit(reader, min(loop.time() + _TAP_AGAIN_S, until)):
+                break
+        return any(command["command"] == _OUTPUT for command in reader.commands)
 
     async def _online(self, reader: Reader) -> None:
         try:
@@ -89,18 +114,22 @@ class OsdpPeer:
         except TimeoutError:
             raise Unavailable("读卡器未上线", "the reader did not come on line") from None
 
-    async def _answered(self, reader: Reader) -> bool:
-        """Whether the relay opened; the buzzer ends the decision."""
+    async def _answered(self, reader: Reader) -> None:
+        """Wait for the decision of a tap."""
         reader.commands.clear()
-        with_buzzer = 2
+        if not await self._lit(reader, asyncio.get_running_loop().time() + _PATIENCE_S):
+            raise Unavailable("读卡器无反应", "the reader showed nothing")
+
+    async def _lit(self, reader: Reader, until: float) -> bool:
+        """Whether a decision came, of which the buzzer is the end."""
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                while not any(command["command"] == with_buzzer for command in reader.commands):
+            async with asyncio.timeout_at(until):
+                while not any(command["command"] == _BUZZER for command in reader.commands):
                     reader.heard.clear()
                     await reader.heard.wait()
         except TimeoutError:
-            pass  # a decision that was cut off: what the relay did counts
-        return any(command["command"] == _OUTPUT for command in reader.commands)
+            return False
+        return True
 
 
 def open_peer(seat: Seat) -> OsdpPeer:
