@@ -31,6 +31,7 @@ from onecard.services.rollouts import api  # noqa: E402
 KDF = keys.KdfParameters(time_cost=1, memory_kib=8 * 1024, lanes=1)
 PASSPHRASE = b"seven small boats at anchor"
 ACTOR = Actor.system("test")
+OTHER = Actor.system("other")
 
 
 @dataclass
@@ -69,8 +70,23 @@ class House:
     def wire(self, line_id: int | None = None) -> Wire:
         return Wire(self.threads, line_id=line_id)
 
+    def sign(self, proposed: bytes, *, role: str = "targets", by: tuple[int, ...] = (1, 3)) -> bytes:
+        """Two people sign off line, one after the other, and it comes in."""
+        for number in by:
+            key = api.read_key_file(self.keys / f"{role}-{number}.pem", PASSPHRASE)
+            proposed = api.sign_off_line(proposed, [key])
+        api.accept(proposed, actor=ACTOR, clock=self.clock)
+        return proposed
+
     def repository(self, name: str = "device", wire: Wire | None = None, *, root: bytes | None = None) -> TrustedRepository:
         return TrustedRepository(self.folder / name, (wire or self.wire()).fetch, root or self.root, clock=self.clock)
+
+
+def release(house: House, kind: str, version: int, content: bytes, *, hardware=(), title: str = "a release"):
+    """A release, handed in and signed by two of the holders of targets' keys."""
+    made = api.add_release(kind, title, version=version, content=content, hardware_ids=hardware, actor=ACTOR, clock=house.clock)
+    house.sign(api.propose_targets(actor=ACTOR, clock=house.clock))
+    return api.get_release(made.pk)
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

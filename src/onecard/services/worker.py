@@ -122,6 +122,36 @@ def publish_lists() -> None:
         log.debug("worker: lists are not published now: %s", error)
 
 
+def watch_devices() -> None:
+    """Raise and clear alarms of devices by their rules, and have people told (D1)."""
+    from onecard.services.devices import api, tasks
+
+    api.watch_devices()
+    if api.write_messages():
+        tasks.queue_messages()  # not here: other people's servers may take their time
+
+
+def publish_parameters() -> None:
+    """Hand changed parameters of devices to the roll-outs (D1)."""
+    from onecard.services.devices import api
+
+    api.publish_waiting()
+
+
+def prune_devices() -> None:
+    """History and events of devices older than they are kept (D1)."""
+    from onecard.services.devices import api
+
+    api.prune()
+
+
+def move_rollouts() -> None:
+    """Groups of roll-outs one after another, and what on-line keys sign signed again in time (D2)."""
+    from onecard.services.rollouts import api
+
+    api.tick()
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Something that is done every so often."""
@@ -143,6 +173,10 @@ TICKS = (
     Tick(make_checkpoints, timedelta(minutes=5)),
     Tick(resolve_gray_records, timedelta(minutes=1)),
     Tick(tell_chip_alarms, timedelta(minutes=15)),
+    Tick(move_rollouts, timedelta(seconds=3)),
+    Tick(watch_devices, timedelta(seconds=10)),
+    Tick(publish_parameters, timedelta(seconds=5)),
+    Tick(prune_devices, timedelta(hours=1)),
     Tick(publish_lists, timedelta(seconds=2)),
 )
 

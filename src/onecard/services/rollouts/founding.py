@@ -1,5 +1,6 @@
 """How the repository begins, and how a file signed off line comes in: root and targets, each by its threshold of keys."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import InvalidInput, RuleViolated
 from onecard.services.actors import Actor
 from onecard.services.keys import api as keys
-from onecard.services.rollouts import repository, tufkeys, tufmetadata
+from onecard.services.rollouts import permissions, repository, tufkeys, tufmetadata
 from onecard.services.rollouts.errors import NotSigned
 from onecard.services.rollouts.models import Blob, Release, ReleaseState, Repository
 
-KEYS = "rollouts.keys"
 _SHORTEST = 12
 
 
@@ -27,7 +27,7 @@ def init_repository(
     `root-1.pem` … and `targets-1.pem` … belong on media of different people and off this machine afterwards. Raises RuleViolated
     (D2) where there is a repository, InvalidInput (passphrase, numbers, folder), VaultLocked.
     """
-    actor.require(KEYS)
+    actor.require(permissions.KEYS)
     if len(passphrase) < _SHORTEST:
         raise InvalidInput(f"口令至少 {_SHORTEST} 个字符", f"a passphrase has at least {_SHORTEST} characters")
     if not 2 <= threshold <= count <= 9:
@@ -49,7 +49,7 @@ def init_repository(
             threshold=threshold,
             now=now,
         )
-        made = tufmetadata.first_targets(public["automatic"], now=now)
+        made = tufmetadata.next_targets(1, {}, public["automatic"], now=now)
         root = tufmetadata.signed("root", first, roots[:threshold])
         signed = tufmetadata.signed("targets", made, targets[:threshold])
         repository.store([root, signed, *tufmetadata.automatic_roles(online["automatic"], now=now)], now=now)
@@ -63,7 +63,7 @@ def accept(content: bytes, *, actor: Actor, clock: Clock | None = None) -> tuple
     Raises InvalidInput (not such a file, another version than the next), NotSigned (D2), and for targets RuleViolated where a
     file it names is not here as it is named.
     """
-    actor.require(KEYS)
+    actor.require(permissions.KEYS)
     now = (clock or SystemClock()).now()
     given = tufmetadata.parse(content)
     role = given.signed.type
@@ -75,10 +75,14 @@ def accept(content: bytes, *, actor: Actor, clock: Clock | None = None) -> tuple
         _check(given, role, root, after=repository.newest(role).version)
         if given.signed.expires <= now:
             raise InvalidInput("已过有效期", "it has expired")
-        repository.store([tufmetadata.as_file(role, given)], now=now)
+        again: tuple[str, ...] = ()
         if role == "targets":
+            before = tufmetadata.parse(bytes(repository.newest("targets").content)).signed
+            if set(before.delegations.keys) != set(given.signed.delegations.keys):
+                again = tufmetadata.AUTOMATIC_ROLES  # another on-line key: what it has not signed is worth nothing now
             _release(given.signed, now)
-        repository.seal((), held, for_all=True, now=now)
+        repository.store([tufmetadata.as_file(role, given)], now=now)
+        repository.seal(again, held, for_all=True, now=now)
     return role, given.signed.version
 
 
@@ -92,11 +96,13 @@ def _check(given: Metadata[Any], role: str, root: Metadata[Root], *, after: int)
         root.signed.verify_delegate(role, given.signed_bytes, given.signatures)
         if role == "root":
             given.signed.verify_delegate(role, given.signed_bytes, given.signatures)
+        elif given.signed.delegations is None:
+            raise InvalidInput("targets 缺少自动数据的委托", "targets lacks the delegation of automatic data")
     except (UnsignedMetadataError, ValueError) as error:
         raise NotSigned(f"{role} 的签名不足：{error}", f"{role} lacks signatures: {error}") from error
 
 
-def _release(targets: Targets, now: Any) -> None:
+def _release(targets: Targets, now: datetime) -> None:
     """Drafts that are named are released, releases that are not any more are withdrawn."""
     known = {one.path: one for one in Release.objects.select_for_update().exclude(state=ReleaseState.WITHDRAWN)}
     for path, file in targets.targets.items():

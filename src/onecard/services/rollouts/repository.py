@@ -6,7 +6,7 @@ client sees it whole or not at all.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -117,10 +117,10 @@ def lock_repository() -> Repository:
     return found
 
 
-def seal(roles: Iterable[str], repository: Repository, *, for_all: bool, now: datetime) -> None:
+def seal(roles: Collection[str], repository: Repository, *, for_all: bool, now: datetime) -> None:
     """Sign these roles of automatic data again as they stand, then snapshot and timestamp. The caller holds the lock."""
     signers = online_signers(keys.open_vault().sign_as)
-    _check_keys(signers)
+    _check_keys(signers, automatic=bool(roles))
     versions = newest_versions()
     made = [_automatic(role, versions.get(role, 0) + 1, signers["automatic"], now) for role in sorted(set(roles))]
     versions |= {one.role: one.version for one in made}
@@ -168,12 +168,13 @@ def _automatic(role: str, version: int, signer: Signer, now: datetime) -> Signed
     return tufmetadata.automatic_role(role, version, files, signer, now=now)
 
 
-def _check_keys(signers: Mapping[str, Signer]) -> None:
+def _check_keys(signers: Mapping[str, Signer], *, automatic: bool) -> None:
     """The vault's keys are those that root and targets name: another vault needs a new root first."""
     root = tufmetadata.parse(bytes(newest("root").content)).signed
     targets = tufmetadata.parse(bytes(newest("targets").content)).signed
     named = {role: set(root.roles[role].keyids) for role in ("snapshot", "timestamp")}
-    named["automatic"] = set(targets.delegations.keys) if targets.delegations else set()
+    if automatic:
+        named["automatic"] = set(targets.delegations.keys)
     for role, ids in named.items():
         if signers[role].public_key.keyid not in ids:
             raise NotSigned(

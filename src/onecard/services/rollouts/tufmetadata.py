@@ -45,7 +45,7 @@ AUTOMATIC_LIFETIME = timedelta(days=60)
 
 PRIVATE = ["rules/*/*", "cards/*/*", "parameters/*/*"]
 
-_TARGET_ROLES = (DENY, AUTOMATIC, *BINS.get_roles())
+AUTOMATIC_ROLES = (DENY, AUTOMATIC, *BINS.get_roles())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +70,32 @@ def first_root(
     return Metadata(made)
 
 
-def first_targets(automatic: Key, *, now: datetime) -> Metadata[Targets]:
-    """Version 1: no file, and the delegation of automatic data to the on-line key."""
+def next_root(held: Root, online: Mapping[str, Key], others: Mapping[str, Sequence[Key]], *, now: datetime) -> Metadata[Root]:
+    """The version after `held`, with these on-line keys, and with other off-line keys for the roles that are given some."""
+    made = first_root(
+        root=others.get("root") or [held.keys[keyid] for keyid in held.roles["root"].keyids],
+        targets=others.get("targets") or [held.keys[keyid] for keyid in held.roles["targets"].keyids],
+        online=online,
+        threshold=held.roles["root"].threshold,
+        now=now,
+    )
+    made.signed.version = held.version + 1
+    return made
+
+
+def next_targets(version: int, files: Mapping[str, TargetFile], automatic: Key, *, now: datetime) -> Metadata[Targets]:
+    """A version with these files, and the delegation of automatic data to the on-line key."""
     roles = {
         DENY: DelegatedRole(DENY, [automatic.keyid], 1, terminating=True, paths=["deny/*"]),
         AUTOMATIC: DelegatedRole(AUTOMATIC, [automatic.keyid], 1, terminating=True, paths=PRIVATE),
     }
-    return Metadata(Targets(1, expires=_end("targets", now), delegations=Delegations({automatic.keyid: automatic}, roles)))
+    below = Delegations({automatic.keyid: automatic}, roles)
+    return Metadata(Targets(version, expires=_end("targets", now), targets=dict(files), delegations=below))
 
 
 def automatic_roles(signer: Signer, *, now: datetime) -> list[Signed]:
     """Version 1 of `deny`, of `automatic`, and of every bin below it, all without a file."""
-    return [automatic_role(role, 1, {}, signer, now=now) for role in _TARGET_ROLES]
+    return [automatic_role(role, 1, {}, signer, now=now) for role in AUTOMATIC_ROLES]
 
 
 def automatic_role(role: str, version: int, files: Mapping[str, TargetFile], signer: Signer, *, now: datetime) -> Signed:
