@@ -150,7 +150,9 @@ def test_the_nearest_rule_of_a_card_counts(city: City):
 
 def test_rules_carry_meals_terminals_and_doors(city: City):
     unit = city.house.tree.unit
-    operators.set_meal_periods(unit, [operators.Meal(1, "午餐", time(11), time(13)), operators.Meal(2, "夜宵", time(22), time(0))])
+    operators.set_meal_periods(
+        unit, [operators.Meal(1, "午餐", time(11), time(13)), operators.Meal(2, "夜宵", time(22), time(0))]
+    )
     api.set_terminal_limit(TerminalRule(4000, 90_000, (Window(360, 1320),)), actor=ACTOR, terminal_id=city.terminal)
     api.allow_door(city.terminal, actor=ACTOR, window=Window(480, 1080, (1, 5)))
     rules = rules_of(city)
