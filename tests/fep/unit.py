@@ -1,4 +1,4 @@
-"""A unit for tests: a front-end's home as `onecard enrol` would leave it, with lists, rules and a lease; and the gateway before it."""
+"""A unit for tests: a front-end's home as `onecard enrol` would leave it, with lists, rules and a lease, and the gateway before it."""
 
 import asyncio
 import json
