@@ -110,6 +110,6 @@ def _first(group: BaseException) -> BaseException:
 
 
 async def _lines(script: Path | None) -> AsyncIterator[str]:
-    with script.open(encoding="utf-8") if script is not None else contextlib.nullcontext(sys.stdin) as stream:  # noqa: ASYNC230
+    with script.open(encoding="utf-8") if script is not None else contextlib.nullcontext(sys.stdin) as stream:
         while line := await asyncio.to_thread(stream.readline):
             yield line

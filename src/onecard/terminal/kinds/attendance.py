@@ -51,6 +51,6 @@ class Attendance(Device):
             self.display.show(Text("已打卡", "Counted already"))
             return
         self._recent = {card: at for card, at in self._recent.items() if at > oldest} | {mark: now}
-        self.journal.note(EventKind.ATTENDANCE, at_us=now, card_no=card_no, detail=self.direction)
+        self.note(EventKind.ATTENDANCE, card_no=card_no, detail=self.direction)
         self.journal.keep(_RECENT, {"cards": self._recent})
         self.display.show(Text(f"{word.zh}打卡成功", f"Counted: {word.en}"), Text(f"{local_time(now):%H:%M}", ""))

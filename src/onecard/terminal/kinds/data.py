@@ -114,8 +114,10 @@ class DeviceData:
 
     def _guard(self, listed: CardSet) -> None:
         seen = set(self._last_cards)
+        if len(seen) < _GUARD_FROM:
+            return
         refused = sum(card in listed and card not in self.denied for card in seen)
-        if len(seen) >= _GUARD_FROM and refused * 1000 > len(seen) * self.parameters.guard_permille:
+        if refused * 1000 > len(seen) * self.parameters.guard_permille:
             raise InvalidInput(
                 f"名单会拒绝最近 {len(seen)} 张卡中的 {refused} 张", f"the list refuses {refused} of the last {len(seen)} cards"
             )

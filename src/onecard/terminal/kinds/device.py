@@ -4,11 +4,12 @@ A kind is a small state machine: `on_press`, `on_tap` … move it, `idle` shows 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
-from onecard.kernel.clock import Clock, SystemClock
+from onecard.kernel.clock import Clock, SystemClock, to_epoch_us
 from onecard.kernel.codes import RESULT_TEXT, Operation, Result, Text
 from onecard.kernel.events import EventKind
 from onecard.protocol.offline import local_time
@@ -75,6 +76,8 @@ class Device:
         )
         self.platform_offline = False
         """What the front-end says of its own line."""
+        self.is_updating: Callable[[], bool] = lambda: False
+        """Whether firmware is being exchanged: nothing is sold then."""
         self._one_at_a_time = asyncio.Lock()
         for record in self.teller.power_was_lost_with:
             self.note(EventKind.POWER_LOST, card_no=record.card_no, detail=f"{Operation(record.op).name} {record.terminal_seq}")
@@ -127,6 +130,9 @@ class Device:
     async def act(self, act: Act) -> None:
         """Do what a person or the hardware does; one after another."""
         async with self._one_at_a_time:
+            if self.is_updating():
+                self.refuse(Text("升级中，请稍候", "Updating, one moment please"))
+                return
             match act:
                 case Press(key):
                     await self.on_press(key)
@@ -151,6 +157,21 @@ class Device:
         async with self._one_at_a_time:
             await self.tick()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being done this moment."""
+        return self._one_at_a_time.locked()
+
+    def may_install(self, now: datetime) -> bool:
+        """Whether selling may pause: outside the unit's meal times, and with nobody at the device."""
+        rules = self.data.rules
+        return not self.is_busy and not self.has_customer and not (rules and rules.meal_at(to_epoch_us(now)))
+
+    @property
+    def has_customer(self) -> bool:
+        """Whether something is going on that a person waits for."""
+        return False
+
     def show_line(self, *, is_open: bool, platform_offline: bool = False, lease_step: int = 0, refused: str = "") -> None:
         """Put up how the line is: the terminal's own, and behind a front-end that one's."""
         self.platform_offline = platform_offline
@@ -171,7 +192,7 @@ class Device:
 
     def note(self, kind: EventKind, *, card_no: int = 0, detail: str = "") -> None:
         """Store an event of this terminal."""
-        self.journal.note(kind, at_us=self.now_us(), card_no=card_no, detail=detail)
+        self.journal.note(kind, terminal_id=self.terminal_id, at_us=self.now_us(), card_no=card_no, detail=detail)
 
     def refuse(self, *rows: Text) -> None:
         """Say why not; the state stays."""

@@ -1,4 +1,4 @@
-"""What the platform wants a terminal to have, brought over its own line: published data and the terminal's part in roll-outs.
+"""The data the platform publishes for a terminal's line (Tasks.current: deny list, rules, cards), brought over that line.
 
 Everything comes from the signed repository (terminal.upgrade); what the device can't read or may not take is refused and told,
 and the last good one stays.
@@ -6,10 +6,8 @@ and the last good one stays.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from onecard.kernel.clock import Clock
 from onecard.kernel.codes import Result
 from onecard.kernel.errors import InvalidInput, OneCardError
 from onecard.kernel.events import EventKind
@@ -18,7 +16,6 @@ from onecard.protocol.proto.device_pb2 import DataVersion, Tasks
 from onecard.terminal.errors import LineDown, LineRefused
 from onecard.terminal.kinds.device import Device
 from onecard.terminal.native import NativeClient
-from onecard.terminal.upgrade.fetching import FilePart
 from onecard.terminal.upgrade.trusted import TrustedRepository
 
 log = logging.getLogger(__name__)
@@ -34,30 +31,19 @@ _AGAIN_S = 30.0
 class Following:
     """`on_tasks` is told; `run` brings. Untrusted and unreadable data is reported once for each version."""
 
-    def __init__(self, device: Device, client: NativeClient, folder: Path, *, clock: Clock) -> None:
+    def __init__(self, device: Device, client: NativeClient, repository: TrustedRepository) -> None:
         self._device = device
         self._client = client
-        self.repository = TrustedRepository(folder, self.fetch, clock=clock)
+        self._repository = repository
         self._tasks = Tasks()
         self._wake = asyncio.Event()
         self._unit: int | None = None
         self._refused: set[tuple[str, int]] = set()
-        self.more: Callable[[Tasks], Awaitable[bool]] | None = None
-        """The rest of what Tasks ask for: firmware and roll-outs. False: to be tried again."""
 
     def on_tasks(self, tasks: Tasks) -> None:
         """See Listeners."""
         self._tasks = tasks
         self._wake.set()
-
-    async def fetch(self, name: str, offset: int, length: int) -> FilePart | None:
-        """A part of the repository over the terminal's line. Raises LineDown, LineRefused."""
-        reply = await self._client.fetch(name, offset, length)
-        if reply.code == Result.NO_ORIGINAL:
-            return None
-        if reply.code != Result.APPROVED:
-            raise LineDown(f"取不到 {name}", f"{name} cannot be had now")
-        return FilePart(reply.total, reply.data)
 
     async def run(self) -> None:
         """Bring what is wanted, until cancelled; what failed is tried again."""
@@ -74,8 +60,7 @@ class Following:
     async def bring(self, tasks: Tasks) -> bool:
         """One round. False: something could not be had now."""
         try:
-            done = await self._bring_data(tasks.current)
-            return (await self.more(tasks) if self.more is not None else True) and done
+            return await self._bring_data(tasks.current)
         except (LineDown, LineRefused):
             return False
         except OneCardError as error:
@@ -86,13 +71,13 @@ class Following:
         wanted = [version for version in current if self._wants(version)]
         if not wanted:
             return True
-        await self.repository.refresh()
+        await self._repository.refresh()
         for version in wanted:
             path = _PATHS[version.name]
             unit = await self._unit_id() if "{unit}" in path else 0
             if unit is None:
                 continue
-            content = await self.repository.get(path.format(unit=unit, version=version.version), _AT_MOST)
+            content = await self._repository.get(path.format(unit=unit, version=version.version), _AT_MOST)
             self._take(version, content)
         return True
 

@@ -17,8 +17,10 @@ from onecard.terminal.journal import Journal, State
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS event (
-  place INTEGER PRIMARY KEY, event_id BLOB NOT NULL, kind INTEGER NOT NULL, occurred_at_us INTEGER NOT NULL,
-  card_no INTEGER NOT NULL, detail TEXT NOT NULL, action_id INTEGER NOT NULL, permille INTEGER NOT NULL);
+  place INTEGER PRIMARY KEY, event_id BLOB NOT NULL, terminal_id INTEGER NOT NULL, kind INTEGER NOT NULL,
+  occurred_at_us INTEGER NOT NULL,
+  card_no INTEGER NOT NULL, detail TEXT NOT NULL, action_id INTEGER NOT NULL,
+  progress_permille INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS memo (name TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS receipt (terminal_seq INTEGER PRIMARY KEY, content TEXT NOT NULL, printed INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS data (
@@ -26,6 +28,9 @@ CREATE TABLE IF NOT EXISTS data (
   PRIMARY KEY (name, generation)) WITHOUT ROWID;
 """
 _DETAIL_CHARACTERS = 500
+_EVENT: Final = (
+    "event_id", "terminal_id", "kind", "occurred_at_us", "card_no", "detail", "action_id", "progress_permille",
+)  # fmt: skip
 _SPENT = (int(Operation.PURCHASE), int(Operation.ADVICE))
 
 
@@ -79,23 +84,23 @@ class DeviceJournal(Journal):
 
     # ---- events
 
-    def note(
-        self, kind: EventKind, *, at_us: int, card_no: int = 0, detail: str = "", action_id: int = 0, permille: int = 0
-    ) -> None:
+    def note(self, kind: EventKind, *, terminal_id: int, at_us: int, card_no: int = 0, detail: str = "") -> None:
         """Store what happened; it goes up when there is a line."""
-        row = (secrets.token_bytes(16), int(kind), at_us, card_no, detail[:_DETAIL_CHARACTERS], action_id, permille)
-        self._db.execute(
-            "INSERT INTO event (event_id, kind, occurred_at_us, card_no, detail, action_id, permille) VALUES (?,?,?,?,?,?,?)", row
-        )
+        event = DeviceEvent(
+            event_id=secrets.token_bytes(16), terminal_id=terminal_id, kind=int(kind), occurred_at_us=at_us, card_no=card_no,
+            detail=detail[:_DETAIL_CHARACTERS],
+        )  # fmt: skip
+        self.add_event(event)
 
-    def events(self, terminal_id: int, *, limit: int = 200) -> list[DeviceEvent]:
+    def add_event(self, event: DeviceEvent) -> None:
+        """See `note`; of an event that is made already."""
+        row = tuple(getattr(event, name) for name in _EVENT)
+        self._db.execute(f"INSERT INTO event ({', '.join(_EVENT)}) VALUES (?,?,?,?,?,?,?,?)", row)  # noqa: S608 - constants
+
+    def events(self, *, limit: int = 200) -> list[DeviceEvent]:
         """Events the platform does not have, oldest first."""
-        rows = self._db.execute(
-            "SELECT event_id, kind, occurred_at_us, card_no, detail, action_id, permille FROM event ORDER BY place LIMIT ?",
-            (limit,),
-        )
-        names = ("event_id", "kind", "occurred_at_us", "card_no", "detail", "action_id", "progress_permille")
-        return [DeviceEvent(terminal_id=terminal_id, **dict(zip(names, row, strict=True))) for row in rows]
+        rows = self._db.execute(f"SELECT {', '.join(_EVENT)} FROM event ORDER BY place LIMIT ?", (limit,))  # noqa: S608 - constants
+        return [DeviceEvent(**dict(zip(_EVENT, row, strict=True))) for row in rows]
 
     @property
     def has_events(self) -> bool:

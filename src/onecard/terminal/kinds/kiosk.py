@@ -40,6 +40,11 @@ class Kiosk(Device):
         """In the acceptor, still the customer's."""
         super().__init__(fitting)
 
+    @property
+    def has_customer(self) -> bool:
+        """See Device."""
+        return self.mode is not Mode.IDLE
+
     def idle(self) -> None:
         """The first screen."""
         self.mode, self._card_no, self.escrow_fen = Mode.IDLE, 0, 0

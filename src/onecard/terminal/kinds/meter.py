@@ -53,6 +53,11 @@ class Meter(Device):
         super().__init__(fitting)
 
     @property
+    def has_customer(self) -> bool:
+        """See Device."""
+        return self.session is not None
+
+    @property
     def valve_open(self) -> bool:
         """Whether it gives."""
         return self.session is not None and self.session.running

@@ -73,6 +73,11 @@ class Pos(Device):
         )
         super().__init__(fitting)
 
+    @property
+    def has_customer(self) -> bool:
+        """See Device."""
+        return self.mode is not Mode.IDLE and not (self.mode is Mode.PRESENT and self._fixed)
+
     # ---- the screen
 
     def idle(self) -> None:

@@ -7,9 +7,13 @@ folder/codes.db      payment codes taken                 folder/chips.db       c
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import random
+import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +28,7 @@ from onecard.terminal.kinds.attendance import Attendance
 from onecard.terminal.kinds.data import DeviceData
 from onecard.terminal.kinds.device import Device, Fitting
 from onecard.terminal.kinds.door import Door
+from onecard.terminal.kinds.firmware import is_healthy
 from onecard.terminal.kinds.following import Following
 from onecard.terminal.kinds.journal import DeviceJournal
 from onecard.terminal.kinds.kiosk import Kiosk
@@ -34,6 +39,9 @@ from onecard.terminal.native import Device as Presented
 from onecard.terminal.native import Listeners, NativeClient
 from onecard.terminal.paycode import CodeMemory
 from onecard.terminal.tls import Identity
+from onecard.terminal.upgrade.client import FIRMWARE, UpdateClient
+from onecard.terminal.upgrade.fetching import FilePart
+from onecard.terminal.upgrade.runner import TaskRunner
 
 KINDS: Mapping[str, type[Device]] = {
     "pos": Pos, "door": Door, "attendance": Attendance, "kiosk": Kiosk, "meter": Meter,
@@ -56,6 +64,8 @@ class Setup:
     terminal_id: int = 0
     """0: the only one of the line."""
     serial: str = ""
+    root: bytes | None = None
+    """The root of the signed repository; None: the first that comes over the line is kept."""
     sam: SamSlot | None = None
     clock: Clock = field(default_factory=SystemClock)
     durable: bool = True
@@ -75,10 +85,18 @@ class Program:
         self.journal = DeviceJournal(setup.folder / "terminal.db", durable=setup.durable)
         self._codes = CodeMemory(setup.folder / "codes.db", durable=setup.durable)
         self._chips = ChipJournal(setup.folder / "chips.db", durable=setup.durable) if setup.sam else None
+        self.updates = UpdateClient(
+            setup.folder / "updates", hardware=f"onecard-{setup.kind.MODEL}", fetch=self._fetch, root=setup.root,
+            clock=setup.clock, unsent=self._unsent, may_install=self._may_install,
+            self_test=self._self_test, data_files={name: partial(self._take, name) for name in setup.kind.USES},
+        )  # fmt: skip
         self.client = NativeClient(
             setup.host, setup.port, setup.identity, clock=setup.clock, answer_s=setup.answer_s, heartbeat_s=setup.heartbeat_s,
             server_hostname=setup.server_hostname,
-            device=Presented(model=setup.kind.MODEL, hardware=f"onecard-{setup.kind.MODEL}", serial=setup.serial),
+            device=Presented(
+                model=setup.kind.MODEL, firmware=str(self.updates.slots.firmware.version),
+                hardware=f"onecard-{setup.kind.MODEL}", serial=setup.serial,
+            ),
             on_pay_code_keys=self._codes.set_keys,
             listeners=Listeners(
                 on_up=self._up, on_down=self._down, on_tasks=self._on_tasks, on_line_state=self._on_state, status=self._status
@@ -86,7 +104,8 @@ class Program:
         )  # fmt: skip
         self._device: Device | None = None
         self._following: Following | None = None
-        self._first_tasks: Tasks | None = None
+        self._runner: TaskRunner | None = None
+        self._tasks = Tasks()
         self._owing = asyncio.Event()
         self.settled = asyncio.Event()
         """Set while nothing waits to go up."""
@@ -130,9 +149,10 @@ class Program:
         )  # fmt: skip
         self._device = setup.kind(fitting)
         self._device.show_line(is_open=self.client.is_open)
-        self._following = Following(self._device, self.client, setup.folder / "updates", clock=setup.clock)
-        if self._first_tasks is not None:
-            self._following.on_tasks(self._first_tasks)
+        self._device.is_updating = lambda: self.updates.is_installing
+        self._following = Following(self._device, self.client, self.updates.repository)
+        self._runner = TaskRunner({0: self.updates, terminal_id: self.updates}, self.journal.add_event)
+        self._on_tasks(self._tasks)
         self._owe()
 
     # ---- the line
@@ -152,16 +172,45 @@ class Program:
             self._device.show_line(is_open=True, platform_offline=state.offline, lease_step=state.lease_step)
 
     def _on_tasks(self, tasks: Tasks) -> None:
-        self._first_tasks = tasks
-        if self._following is not None:
+        self._tasks = tasks
+        if self._following is not None and self._runner is not None:
             self._following.on_tasks(tasks)
+            self._runner.on_tasks(tasks)
 
     def _status(self) -> Heartbeat:
         beat = Heartbeat(backlog=self.client.backlog, oldest_unsent_us=self.client.oldest_unsent_us)
         if self._device is not None:
             in_use = self._device.data.versions()
             beat.versions.extend(DataVersion(name=data.name, version=data.version, sha256=data.sha256) for data in in_use)
+            beat.versions.extend(version for version in self.updates.versions() if version.name == FIRMWARE)
+            beat.disk_free_permille = _disk_free_permille(self._setup.folder)
         return beat
+
+    # ---- updates
+
+    async def _fetch(self, name: str, offset: int, length: int) -> FilePart | None:
+        """A part of the repository over the terminal's line. Raises LineDown, LineRefused."""
+        reply = await self.client.fetch(name, offset, length)
+        if reply.code == Result.NO_ORIGINAL:
+            return None
+        if reply.code != Result.APPROVED:
+            raise LineDown(f"取不到 {name}", f"{name} cannot be had now")
+        return FilePart(reply.total, reply.data)
+
+    def _unsent(self) -> int:
+        return self.device.teller.unsent + self.device.is_busy
+
+    def _may_install(self, now: datetime) -> bool:
+        return self.device.may_install(now)
+
+    async def _self_test(self, image: Path) -> bool:
+        return await asyncio.to_thread(is_healthy, image, self._setup.kind.MODEL)
+
+    def _take(self, name: str, content: bytes) -> None:
+        """Data of a roll-out: its version is its task's. Raises InvalidInput."""
+        digest = hashlib.sha256(content).digest()
+        versions = [task.version for task in self._tasks.tasks if task.kind == name and task.sha256 == digest]
+        self.device.data.take(name, content, version=max(versions, default=self.device.data.version(name)))
 
     # ---- what goes on by itself
 
@@ -182,7 +231,7 @@ class Program:
             await asyncio.sleep(random.uniform(*_RETRY_S))  # noqa: S311 - spreading, not a secret
 
     async def _send_events(self) -> bool:
-        while events := self.journal.events(self.device.terminal_id, limit=_EVENTS):
+        while events := self.journal.events(limit=_EVENTS):
             try:
                 result = await self.client.send_events(events)
             except (LineDown, LineRefused):
@@ -200,6 +249,8 @@ class Program:
                 self._owe()
 
     async def _close(self) -> None:
+        if self._runner is not None:
+            await self._runner.stop()
         await self.client.close()
         self.journal.close()
         self._codes.close()
@@ -213,6 +264,11 @@ def _only_terminal(welcome: Welcome) -> int:
         found = ", ".join(str(ref.terminal_id) for ref in welcome.terminals) or "-"
         raise InvalidInput(f"线路有多台终端，请指明：{found}", f"the line has these terminals, say which: {found}")
     return int(welcome.terminals[0].terminal_id)
+
+
+def _disk_free_permille(folder: Path) -> int:
+    usage = shutil.disk_usage(folder)
+    return max(1, usage.free * 1000 // usage.total)
 
 
 def _lock(folder: Path) -> IO[str]:

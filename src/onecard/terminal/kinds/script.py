@@ -66,13 +66,11 @@ def parse_line(line: str, *, slot: Reader | None = None) -> list[Step]:
         return [_TEXTS[name](line.strip("\r\n").lstrip()[len(name) + 1 :])]
     if name in _NUMBERS:
         return [_NUMBERS[name](_number(words))]
-    if tuple(words) in _WORDS:
-        return [_WORDS[tuple(words)]]
-    if words == ["chip"]:
-        return [_chip(slot)]
     if name == "sleep":
         return [Sleep(_thousandths(words))]
-    return list(_presses(words))
+    if words == ["chip"]:
+        return [_chip(slot)]
+    return [_WORDS[tuple(words)]] if tuple(words) in _WORDS else list(_presses(words))
 
 
 async def run_step(program: Program, step: Step) -> bool:

@@ -200,7 +200,10 @@ class Teller:
             if code not in (Result.APPROVED, Result.REVERSED):
                 text = RESULT_TEXT[Result(code)]
                 detail = f"{Operation(record.op).name} {record.terminal_seq}: {text.zh} {text.en}"
-                self.journal.note(EventKind.RECORD_REFUSED, at_us=self.now_us(), card_no=record.card_no, detail=detail)
+                self.journal.note(
+                    EventKind.RECORD_REFUSED, terminal_id=self.terminal_id, at_us=self.now_us(), card_no=record.card_no,
+                    detail=detail,
+                )  # fmt: skip
         self.journal.trim(self.terminal_id, self.journal.last_seq(self.terminal_id) - _KEPT)
         return not any(Result(code) in _NOT_DECIDED for code in answers.code)
 
