@@ -181,7 +181,7 @@ class FrontEnd:
             await self.undo(seq)
 
     async def undo(self, seq: int) -> None:
-        while await self.ask(Operation.REVERSAL, seq, 0) != Result.APPROVED:
+        while await self.ask(Operation.REVERSAL, seq, 0) != Result.APPROVED:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         self.due[seq] = 0
 

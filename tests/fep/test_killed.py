@@ -1,4 +1,4 @@
-"""The front-end or the gateway is killed between any two steps: nothing is lost, nothing doubled, checked against the ledger (G3)."""
+"""The front-end or the gateway is killed between any two steps: nothing is lost, nothing doubled, by the ledger itself (G3)."""
 
 import asyncio
 from dataclasses import dataclass, field
