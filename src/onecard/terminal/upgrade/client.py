@@ -199,7 +199,7 @@ class UpdateClient:
             return self._end(task, EventKind.UPDATE_FAILED, error.en)
         except OSError as error:
             return self._end(task, EventKind.UPDATE_FAILED, f"disk: {error.strerror or error}")
-        self.repository.forget()
+        self.repository.forget(target)
         return self._event(task, EventKind.UPDATE_DONE, permille=1000)
 
     def _read(self, kind: str, content: bytes) -> None:
@@ -220,7 +220,7 @@ class UpdateClient:
 
     def _end(self, task: Task, kind: EventKind, reason: str) -> DeviceEvent:
         self.slots.ends(task.action_id, kind, reason[:_DETAIL])
-        self.repository.forget()
+        self.repository.forget(Target(task.target, task.length, task.sha256, {}))
         return self._event(task, kind, reason)
 
     def _event(self, task: Task, kind: EventKind, detail: str = "", *, permille: int = 0) -> DeviceEvent:

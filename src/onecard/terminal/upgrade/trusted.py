@@ -6,6 +6,7 @@ with `NotTrusted`. Files come in parts over the device's own line, go on where t
 
 import asyncio
 import hashlib
+import json
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable
@@ -85,9 +86,10 @@ class TrustedRepository:
     async def get(self, path: str, at_most: int) -> bytes:
         """The content of a small target, nothing of it kept. Raises as `find`, and NotTrusted where it is over `at_most`."""
         kept = await self.download(path, at_most)
-        content = await asyncio.to_thread(kept.read_bytes)
-        kept.unlink(missing_ok=True)
-        return content
+        try:
+            return await asyncio.to_thread(kept.read_bytes)
+        finally:
+            kept.unlink(missing_ok=True)
 
     async def download(self, path: str, at_most: int) -> Path:
         """A file with the content of a target, in this folder until `forget`; goes on where an earlier call stopped."""
@@ -131,11 +133,32 @@ class TrustedRepository:
         sync(self._files)
         return done
 
-    def forget(self, *, keep: frozenset[bytes] = frozenset()) -> None:
-        """Drop files, begun ones too, except those with these hashes."""
+    def forget(self, target: Target) -> None:
+        """Drop the file of a target, a begun one too."""
+        for file in (self._kept(target), self._kept(target).with_suffix(".part")):
+            file.unlink(missing_ok=True)
+
+    def keep_only(self, hashes: frozenset[bytes]) -> None:
+        """Drop every file but those with these hashes; for whoever uses this folder alone."""
+        named = {sha.hex() for sha in hashes}
         for file in self._files.glob("*") if self._files.exists() else ():
-            if file.stem not in {sha.hex() for sha in keep}:
+            if file.stem not in named:
                 file.unlink(missing_ok=True)
+
+    def metadata(self, name: str) -> bytes | None:
+        """A metadata file as it was checked ("timestamp.json", "3.root.json"); None: not here in that version."""
+        number, _, rest = name.rpartition("/")[2].partition(".")
+        if rest == "root.json":
+            path = self._metadata / "root_history" / f"{number}.root.json"
+            return path.read_bytes() if path.exists() else None
+        role = number if rest == "json" else rest.removesuffix(".json")
+        path = self._metadata / f"{role}.json"
+        if not path.exists():
+            return None
+        content = path.read_bytes()
+        if rest == "json":
+            return content if role == "timestamp" else None
+        return content if str(json.loads(content)["signed"]["version"]) == number else None
 
     def _kept(self, target: Target) -> Path:
         return self._files / target.sha256.hex()
