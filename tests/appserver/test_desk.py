@@ -41,11 +41,11 @@ async def test_over_tcp_only_a_gateways_certificate_is_let_in(start_app: StartAp
     from onecard.appserver.server import Tls
     from onecard.services.devices import api
 
-    authority = api.authority()
-    files = api.ensure_gateway_files()
+    authority = await asyncio.to_thread(api.authority)
+    files = await asyncio.to_thread(api.ensure_gateway_files)
     certificate, key = files.certificate.read_bytes(), files.key.read_bytes()
     line_key, request = api.build_request()
-    line = authority.issue_client(request, common_name="line-1", now=datetime.now(UTC))
+    line = await asyncio.to_thread(authority.issue_client, request, common_name="line-1", now=datetime.now(UTC))
     tls = Tls(certificate=certificate, key=key, authority=authority.pem)
     client = await start_app(listen="127.0.0.1:0", tls=tls)
     address = f"localhost:{client.server.port}"

@@ -160,6 +160,8 @@ class FakeApplication(ApplicationServicer):  # type: ignore[misc]
         return DeviceReportReply()
 
     async def FetchFile(self, request: FetchFileCall, context: Any) -> FetchReply:
+        if self.fail_reports is not None:
+            await context.abort(self.fail_reports, "as told")
         self.fetched.append((request.name, request.offset))
         await self.gate.wait()
         content = self.files.get(request.name)
@@ -169,6 +171,8 @@ class FakeApplication(ApplicationServicer):  # type: ignore[misc]
         return FetchReply(total=len(content), data=part)
 
     async def GetLease(self, request: GetLeaseCall, context: Any) -> LeaseReply:
+        if self.fail_reports is not None:
+            await context.abort(self.fail_reports, "as told")
         return LeaseReply(lease=b"lease of %d" % request.line_id, signature=b"s", certificate_der=b"c")
 
     async def EnrolDevice(self, request: EnrolDeviceCall, context: Any) -> Enrolled:

@@ -8,28 +8,30 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
 
-from onecard.gateway.admission import AdmittedLine, Seat
-from onecard.gateway.drivers.base import CodeDone, ManyDone, OneDone, PlatformPort, Row, Services, Session
+from onecard.gateway.drivers.base import Session
 from onecard.gateway.drivers.iso8583.driver import IsoDriver
 from onecard.gateway.drivers.native.driver import NativeDriver
-from onecard.gateway.metrics import Counters
-from onecard.gateway.settings import LineLimits
-from onecard.kernel.clock import SystemClock
-from onecard.kernel.codes import Operation, Result
+from onecard.gateway.fuzzcorpus import TERMINAL, iso_messages, native_frames
+from onecard.gateway.fuzzports import FRONT_END, LINE, services
+from onecard.kernel.codes import Result
+from onecard.protocol.devicechecks import check_enrol
 from onecard.protocol.framing import add_prefix
 from onecard.protocol.iso8583 import fast
-from onecard.protocol.iso8583.codec import Fields, encode, parse_request_generally
+from onecard.protocol.iso8583.codec import encode, parse_request_generally
 from onecard.protocol.iso8583.messages import IsoFormatError
 from onecard.protocol.mac import UnionPayMac
-from onecard.protocol.native import build_frame
-from onecard.protocol.proto.device_pb2 import ChipLoadRequest, DeviceEvent, DeviceFrame, Heartbeat, Hello, Submit
-from onecard.protocol.proto.records_pb2 import Answers, ChipDetails, ChipLoad, PayCodes, Records
+from onecard.protocol.native import NativeViolationError, build_frame, parse_device_frame
+from onecard.protocol.proto.device_pb2 import (
+    DeviceFrame,
+    Enrol,
+    Hello,
+    PlatformFrame,
+    Tasks,
+)
 
-_TID, _MID, _TERMINAL = "00000001", "000000000000001", 1
 _MAC = UnionPayMac(b"\x11\x22\x33\x44\x55\x66\x77\x88")
 _INTERESTING = (0x00, 0x01, 0x0F, 0x10, 0x7F, 0x80, 0x99, 0x9A, 0xA0, 0xF0, 0xFF)
 _HELLO = build_frame(DeviceFrame(hello=Hello(protocol_version=1, maker="fuzz")))
@@ -54,7 +56,7 @@ def run(*, seconds: float, seed: int, progress: Callable[[Report], None] | None 
 async def _run(seconds: float, seed: int, progress: Callable[[Report], None] | None) -> Report:
     rng = random.Random(seed)  # noqa: S311 - repeatable on purpose
     report = Report(seed)
-    targets = [_IsoTarget(rng), _NativeTarget(rng)]
+    targets = [_IsoTarget(rng), _NativeTarget(rng), _NativeTarget(rng), _EnrolTarget(rng)]
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for _ in range(200):
@@ -97,81 +99,10 @@ class _Wire:
         self.refused = True
 
 
-class _Uplink:
-    """Answers at once, with any result."""
-
-    halted = False
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-
-    def submit_one(self, line_id: int, row: Row, done: OneDone) -> Result | None:
-        if not all(0 <= value < 2**63 for value in row):
-            raise AssertionError(f"a record that does not fit its columns: {row}")
-        done(int(self._rng.choice(list(Result))), self._rng.randrange(-(10**6), 10**9), self._rng.randrange(2**61), 0)
-        return None
-
-    def submit_many(self, line_id: int, records: Records, *, count: int, done: ManyDone) -> Result | None:
-        codes = [int(self._rng.choice(list(Result))) for _ in range(count)]
-        if records.HasField("chip") and [records.op[row] for row in records.chip.row] != [Operation.CHIP_PURCHASE] * len(
-            records.chip.row
-        ):
-            raise AssertionError("chip columns that name other records")
-        zeros = [0] * count
-        done(Answers(code=codes, balance_fen=zeros, transfer_id=zeros, conflict_field=zeros))
-        return None
-
-
-class _Platform:
-    """Knows no keys of payment codes; what it is asked is dropped with the session's coroutine."""
-
-    pay_code_keys = None
-
-    def tasks(self, line_id: int) -> None:
-        return None
-
-    def line_state(self) -> None:
-        return None
-
-
-class _Reports:
-    """Takes everything and stores it at once."""
-
-    def hello(self, line: AdmittedLine, hello: Hello, *, address: str) -> None:
-        pass
-
-    def heartbeat(self, line: AdmittedLine, heartbeat: Heartbeat, *, address: str) -> None:
-        pass
-
-    def submit_events(self, line_id: int, events: Sequence[DeviceEvent], done: CodeDone) -> Result | None:
-        done(Result.APPROVED)
-        return None
-
-
-def _services(rng: random.Random) -> Services:
-    def drop(work: Coroutine[Any, Any, None]) -> None:
-        work.close()
-
-    return Services(
-        uplink=_Uplink(rng),
-        platform=cast(PlatformPort, _Platform()),
-        reports=_Reports(),
-        counters=Counters(),
-        clock=SystemClock(),
-        limits=LineLimits(),
-        spawn=drop,
-    )
-
-
-_LINE = AdmittedLine(
-    1, b"", "fuzz", False, None, 0, {_TID + _MID: _TERMINAL}, frozenset([_TERMINAL]), (Seat(_TERMINAL, _TID, _MID, b"", ""),)
-)
-
-
 class _Target:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        self.services = _services(rng)
+        self.services = services(rng)
 
     def make(self) -> bytes:
         """The next input."""
@@ -196,7 +127,7 @@ class _IsoTarget(_Target):
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng)
         self.driver = IsoDriver()
-        self.corpus = [encode(fields, _MAC) for fields in _iso_messages()]
+        self.corpus = [encode(fields, _MAC) for fields in iso_messages()]
 
     def make(self) -> bytes:
         body = mutate(self.rng, self.corpus)
@@ -207,9 +138,9 @@ class _IsoTarget(_Target):
 
     def feed(self, data: bytes) -> str:
         self._compare_ways(data[2:])
-        self.driver.shared.keys.put(_TERMINAL, b"\x11\x22\x33\x44\x55\x66\x77\x88")
+        self.driver.shared.keys.put(TERMINAL, b"\x11\x22\x33\x44\x55\x66\x77\x88")
         wire = _Wire(2)
-        session = self.driver.open_session(wire, _LINE, self.services)
+        session = self.driver.open_session(wire, LINE, self.services)
         return "iso8583 " + self.feed_in_pieces(session, wire, data)
 
     def _compare_ways(self, raw: bytes) -> None:
@@ -229,7 +160,7 @@ class _NativeTarget(_Target):
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng)
         self.driver = NativeDriver()
-        self.corpus = [frame.SerializeToString() for frame in _native_frames()]
+        self.corpus = [frame.SerializeToString() for frame in native_frames()]
 
     def make(self) -> bytes:
         body = mutate(self.rng, self.corpus)
@@ -240,8 +171,36 @@ class _NativeTarget(_Target):
 
     def feed(self, data: bytes) -> str:
         wire = _Wire(4)
-        session = self.driver.open_session(wire, _LINE, self.services)
-        return "native " + self.feed_in_pieces(session, wire, data)
+        line = self.rng.choice((LINE, FRONT_END))
+        session = self.driver.open_session(wire, line, self.services)
+        outcome = "native " + self.feed_in_pieces(session, wire, data)
+        session.tell(PlatformFrame(tasks=Tasks()))
+        session.closed()
+        return outcome
+
+
+class _EnrolTarget(_Target):
+    """What strangers may say: the frame and its checks, as the enrolment port runs them."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        enrol = Enrol(
+            submit_id=1, code="ABCD-EFGH-JKLM-NPQR", csr_pem=b"-----BEGIN CERTIFICATE REQUEST-----", hosts=["fep.local"]
+        )
+        self.corpus = [DeviceFrame(enrol=enrol).SerializeToString()]
+
+    def make(self) -> bytes:
+        return mutate(self.rng, self.corpus)
+
+    def feed(self, data: bytes) -> str:
+        try:
+            frame = parse_device_frame(data)
+            if frame.WhichOneof("body") != "enrol":
+                return "enrol closed"
+            check_enrol(frame.enrol)
+        except NativeViolationError:
+            return "enrol closed"
+        return "enrol answered"
 
 
 def mutate(rng: random.Random, corpus: list[bytes]) -> bytes:
@@ -269,75 +228,3 @@ def mutate(rng: random.Random, corpus: list[bytes]) -> bytes:
                 other = rng.choice(corpus)
                 data[at:end] = other[at:end]
     return bytes(data)
-
-
-def _iso_messages() -> list[Fields]:
-    head = {"h": "6000490000603200320501", "11": "000001", "41": _TID, "42": _MID}
-    money = head | {
-        "2": "1000010000000017",
-        "4": "000000000500",
-        "12": "120000",
-        "13": "0301",
-        "22": "072",
-        "25": "00",
-        "49": "156",
-    }
-    detail = "1000010000000017" + "000000000500" + "000007" + "0301120000"
-    return [
-        money | {"t": "0200", "3": "000000", "60": "2200000100060"},
-        money | {"t": "0200", "3": "310000", "60": "0100000100060"},
-        money | {"t": "0200", "3": "200000", "60": "2300000100060", "61": "000001000001"},
-        money | {"t": "0220", "3": "200000", "60": "2500000100060", "61": "0000010000010301"},
-        money | {"t": "0400", "3": "000000", "60": "2200000100060", "39": "98"},
-        money | {"t": "0200", "3": "000000", "60": "2200000100060", "55": "9F2608AABB", "62": "text", "63": "01"},
-        head | {"t": "0320", "48": "07" + detail * 7, "60": "00000001000"},
-        head | {"t": "0320", "60": "00000001207"},
-        head | {"t": "0500", "48": "0" * 62, "49": "156", "60": "00000001201"},
-        head | {"t": "0800", "60": "00000001003", "62": "Sequence No24949100", "63": "123"},
-        head | {"t": "0820", "60": "00000001301"},
-    ]
-
-
-def _native_frames() -> list[DeviceFrame]:
-    def records(count: int) -> Records:
-        return Records(
-            op=[int(Operation.ADVICE)] * count,
-            terminal_id=[_TERMINAL] * count,
-            terminal_seq=list(range(1, count + 1)),
-            card_no=[1000010000000017] * count,
-            amount_fen=[500] * count,
-            occurred_at_us=[1_772_337_600_000_000] * count,
-            orig_terminal_id=[0] * count,
-            orig_seq=[0] * count,
-        )
-
-    chips = records(3)
-    chips.op[1:] = [int(Operation.CHIP_PURCHASE)] * 2
-    chips.chip.MergeFrom(
-        ChipDetails(
-            row=[1, 2],
-            card_counter=[7, 65_535],
-            balance_before_fen=[5000, 2**32 - 1],
-            sam_terminal_no=[1, 2**48 - 1],
-            sam_seq=[1, 2],
-            transaction_type=[6, 9],
-            key_version=[1, 255],
-            algorithm=[0, 4],
-            tac=[0x11223344, 0],
-            gray=[False, True],
-        )
-    )
-    chips.pay_codes.MergeFrom(PayCodes(row=[0], code=[b"code"]))
-    load = ChipLoad(
-        step=ChipLoad.REQUEST, terminal_id=_TERMINAL, terminal_seq=9, card_no=1000010000000017, amount_fen=5000,
-        occurred_at_us=1_772_337_600_000_000, transaction_type=2, sam_terminal_no=1, old_balance_fen=100, online_counter=3,
-        key_version=1, algorithm=0, random=1, mac1=2,
-    )  # fmt: skip
-    return [
-        DeviceFrame(submit=Submit(submit_id=2, records=chips)),
-        DeviceFrame(chip_load=ChipLoadRequest(submit_id=3, load=load)),
-        DeviceFrame(submit=Submit(submit_id=1, records=records(1))),
-        DeviceFrame(submit=Submit(submit_id=2**63, records=records(30))),
-        DeviceFrame(heartbeat=Heartbeat(device_clock_us=1, backlog=2, oldest_unsent_us=3)),
-        DeviceFrame(hello=Hello(protocol_version=1, maker="m", model="x", firmware="1")),
-    ]

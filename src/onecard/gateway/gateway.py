@@ -140,6 +140,7 @@ class Gateway:
             else:
                 connection.tls.abort("drain")
         await self._await_gone()
+        await self.reports.drain(self.settings.drain_s)
         # More than once: a cancellation that meets an answer of the application server can be lost inside the call.
         while tasks := set(self._tasks):
             for task in tasks:

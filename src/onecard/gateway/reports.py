@@ -5,6 +5,7 @@ whoever gave them is answered APPROVED once an application server has stored the
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -89,6 +90,14 @@ class Reporter:
             self._wanted.clear()
             while await self._send():
                 pass
+
+    async def drain(self, timeout_s: float) -> None:
+        """Send what waits, at most so long; events that nobody else keeps are lost otherwise."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._events or self._states or self._refused:
+                    if not await self._send():
+                        await asyncio.sleep(self._limits.linger_s)
 
     async def _send(self) -> bool:
         """One report; whether there is more to send now."""

@@ -92,7 +92,7 @@ class Teller:
             order = list(self._waiting)
             random.shuffle(order)
             ticks = min(self._limits.spread_s, len(order) / self._limits.per_second) / _TICK_S
-            slice_size = -(-len(order) // max(1, int(ticks)))
+            slice_size = max(1, -(-len(order) // max(1, int(ticks))))
             for start in range(0, len(order), slice_size):
                 for line_id in order[start : start + slice_size]:
                     # What changes while this line waits is told with it; what changes afterwards is another round.
