@@ -72,7 +72,7 @@ def test_terminals_and_lines_are_registered_disabled_and_revoked(city: City, sig
     again = client.post("/centre/devices/terminal/add/", form)
     assert again.status_code == 200, "the number is taken"
     client.post(f"/centre/devices/terminal/{terminal.pk}/state/", {"state": "disabled"})
-    client.post(f"/centre/devices/line/{line.pk}/revoke/")
+    client.post(f"/centre/admission/lines/{line.pk}/revoke/", {"sure": "on", "number": line.pk})
     terminal.refresh_from_db()
     line.refresh_from_db()
     assert (terminal.state, line.state) == ("disabled", "revoked")

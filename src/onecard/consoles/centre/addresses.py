@@ -3,7 +3,20 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from onecard.consoles.centre.pages import batches, cardrules, cards, departments, desk, heldcodes, holders, loads, paycodes, stock
+from onecard.consoles.centre.pages import (
+    admission,
+    admissionlines,
+    batches,
+    cardrules,
+    cards,
+    departments,
+    desk,
+    heldcodes,
+    holders,
+    loads,
+    paycodes,
+    stock,
+)
 
 
 class Address(NamedTuple):
@@ -60,3 +73,16 @@ PEOPLE = (
     Address("loads/<int:job_id>/", loads.load, "centre_load"),
     Address("loads/<int:job_id>/report.csv", loads.report, "centre_load_report"),
 )
+
+ADMISSION = (
+    Address("admission/", admission.admission, "centre_admission"),
+    Address("admission/settings/", admission.settings, "centre_admission_settings"),
+    Address("admission/codes/<int:code_id>/withdraw/", admission.withdraw, "centre_admission_withdraw"),
+    Address("admission/attempts/<int:attempt_id>/", admission.attempt_page, "centre_admission_attempt"),
+    Address("admission/lines/<int:line_id>/", admissionlines.line, "centre_admission_line"),
+    Address("admission/lines/<int:line_id>/code/", admissionlines.code, "centre_admission_code"),
+    Address("admission/lines/<int:line_id>/revoke/", admissionlines.revoke, "centre_admission_revoke"),
+    Address("admission/lines/<int:line_id>/reopen/", admissionlines.reopen, "centre_admission_reopen"),
+)
+
+ALL = (*CARDS, *PEOPLE, *ADMISSION)

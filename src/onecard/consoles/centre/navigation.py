@@ -76,6 +76,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("Card types and limits"), "style", "operators_cardtype_changelist", Can.VIEW_DIRECTORY),
                 _item(_("Terminals"), "point_of_sale", "devices_terminal_changelist", Can.VIEW_DIRECTORY),
                 _item(_("Lines"), "lan", "devices_line_changelist", Can.VIEW_DIRECTORY),
+                _item(_("Admission"), "admin_panel_settings", "centre_admission", Can.VIEW_DIRECTORY),
             ],
         },
         {

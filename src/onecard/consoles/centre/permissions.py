@@ -8,6 +8,8 @@ from onecard.consoles.centre.roles import Can
 from onecard.kernel.codes import Text
 from onecard.services.cards import permissions as cards
 from onecard.services.chip import permissions as chip
+from onecard.services.devices import permissions as devices
+from onecard.services.devices.registry import permissions as registry
 from onecard.services.issuing import permissions as issuing
 from onecard.services.keys import permissions as keys
 from onecard.services.keys.custody import permissions as custody
@@ -34,7 +36,7 @@ _CHIP_PARAMETERS = "chip.parameters"
 
 CARRIES: dict[Can, frozenset[str]] = {
     Can.VIEW_DIRECTORY: frozenset({DIRECTORY_READ}),
-    Can.CHANGE_DIRECTORY: frozenset({cards.RULES, _CAPS, _CHIP_PARAMETERS, "paycodes.limits"}),
+    Can.CHANGE_DIRECTORY: frozenset({cards.RULES, _CAPS, _CHIP_PARAMETERS, "paycodes.limits", *devices.PERMISSIONS}),
     Can.VIEW_ACCOUNTS: frozenset({ACCOUNTS_READ, "paycodes.view"}),
     Can.CHANGE_ACCOUNTS: frozenset({_WAIVE}),
     Can.VIEW_TRANSACTIONS: frozenset({TRANSACTIONS_READ}),
@@ -48,6 +50,8 @@ CARRIES: dict[Can, frozenset[str]] = {
     Can.CHANGE_HOLDERS: frozenset(people.PERMISSIONS) - {_CAPS},
     Can.VIEW_CHIP: frozenset({"chip.view", "paycodes.held"}),
     Can.DECIDE_CHIP: (frozenset(chip.PERMISSIONS) - {_CHIP_PARAMETERS}) | {"paycodes.decide", "paycodes.approve"},
+    Can.VIEW_DEVICES: frozenset({registry.VIEW}),
+    Can.CHANGE_DEVICES: frozenset(registry.PERMISSIONS),
     Can.VIEW_KEYS: frozenset({custody.READ}),
     Can.MANAGE_KEYS: frozenset({*keys.PERMISSIONS, *custody.PERMISSIONS}) - {custody.COMPONENT} - custody.BY_NOBODY,
     Can.KEY_CUSTODIAN: frozenset({custody.COMPONENT}),
@@ -63,7 +67,7 @@ TWO_PERSON: frozenset[str] = frozenset(
 
 def known() -> dict[str, Text]:
     """Every permission string that somebody can carry, with its words."""
-    domains = (cards, chip, issuing, keys, custody, people, paycodes)
+    domains = (cards, chip, devices, registry, issuing, keys, custody, people, paycodes)
     words = OWN | {name: text for domain in domains for name, text in domain.PERMISSIONS.items()}
     return {name: text for name, text in words.items() if name not in custody.BY_NOBODY}
 

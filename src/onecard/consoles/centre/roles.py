@@ -31,6 +31,8 @@ class Can(StrEnum):
     CHANGE_HOLDERS = "change_holders"
     VIEW_CHIP = "view_chip"
     DECIDE_CHIP = "decide_chip"
+    VIEW_DEVICES = "view_devices"
+    CHANGE_DEVICES = "change_devices"
     VIEW_KEYS = "view_keys"
     MANAGE_KEYS = "manage_keys"
     KEY_CUSTODIAN = "key_custodian"
@@ -58,6 +60,8 @@ CAPABILITY_NAMES: dict[Can, str] = {
     Can.CHANGE_HOLDERS: "Register, change and load cardholders",
     Can.VIEW_CHIP: "See the quarantine desk",
     Can.DECIDE_CHIP: "Release and refuse at the quarantine desk",
+    Can.VIEW_DEVICES: "See devices, their states and alarms",
+    Can.CHANGE_DEVICES: "Register, move and configure devices, see to alarms",
     Can.VIEW_KEYS: "See the status of keys, ceremonies, requests and SAMs",
     Can.MANAGE_KEYS: "Run key ceremonies, ask for and approve acts on keys, manage SAMs",
     Can.KEY_CUSTODIAN: "Hold and enter one's own key component",
@@ -111,6 +115,7 @@ ROLE_CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.VIEW_DIRECTORY,
             Can.VIEW_TRANSACTIONS,
             Can.VIEW_SETTLEMENT,
+            Can.VIEW_DEVICES,
             Can.VIEW_STOCK,
             Can.VIEW_BATCHES,
             Can.OWN_TOKENS,

@@ -39,7 +39,7 @@ class CentreSite(UnfoldAdminSite):  # type: ignore[misc]
             path("settlement/<int:run_id>/settle/", view(settlement.settle), name="centre_settle"),
             path("settlement/<int:run_id>/<slug:sheet>.<slug:extension>", view(settlement.download), name="centre_sheet"),
             *key_urls(view),
-            *(path(page.path, view(page.view), name=page.name) for page in (*addresses.CARDS, *addresses.PEOPLE)),
+            *(path(page.path, view(page.view), name=page.name) for page in addresses.ALL),
         ]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

@@ -15,7 +15,6 @@ REFUSALS = {
     "terminal_tid_form": Refusal(None, "终端号须为 8 位数字或大写字母", "a terminal number is 8 digits or capitals"),
     "line_certificate": Refusal(None, "证书已属于另一线路", "the certificate is another line's"),
     "line_revoked_for_good": Refusal("G2", "线路已吊销，不能恢复", "the line is revoked, and stays so"),
-    "line_replaces_id_key": Refusal("G2", "该线路已有接替的线路", "the line has been replaced already"),
     "admission_settings_order": Refusal(
         None,
         "租约各阶段须依次为：续签 < 预警 ≤ 不接受新卡 ≤ 停止消费 ≤ 停止服务 ≤ 8784 小时",

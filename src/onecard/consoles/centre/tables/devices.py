@@ -173,16 +173,9 @@ class LineAdmin(CentreAdmin):
         """The buttons, before Django's catch-all."""
         view = self.admin_site.admin_view
         return [
-            path("<int:pk>/revoke/", view(self.revoke), name="centre_line_revoke"),
             path("<int:pk>/enrol/", view(self.enrol), name="centre_line_enrol"),
             *super().get_urls(),
         ]
-
-    @method_decorator(needs(Can.CHANGE_DIRECTORY))
-    @method_decorator(require_POST)
-    def revoke(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Strike it off for good; the gateway cuts it off within seconds."""
-        return self.act(request, pk, lambda: api.revoke_line(pk), act=gettext_noop("line revoked"))
 
     @method_decorator(needs(Can.CHANGE_DIRECTORY))
     @method_decorator(require_POST)
@@ -202,6 +195,6 @@ class LineAdmin(CentreAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, object], **kwargs: object) -> HttpResponse:
         """The form with the buttons of the line's state."""
         line = kwargs.get("obj")
-        context["may_revoke"] = isinstance(line, Line) and line.state == LineState.ACTIVE
+        context["may_enrol"] = isinstance(line, Line) and line.state == LineState.ACTIVE
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response

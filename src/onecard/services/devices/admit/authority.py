@@ -53,12 +53,16 @@ def authority() -> CertificateAuthority:
     return found
 
 
+def root_certificate() -> x509.Certificate | None:
+    """The root as this home has it for readers, without opening its key; None where nothing has been made yet."""
+    public = Home.from_environment().tls_dir / "ca.pem"
+    return x509.load_pem_x509_certificate(public.read_bytes()) if public.exists() else None
+
+
 def root_sha256() -> bytes:
     """Of the root certificate, without opening its key where the home has the certificate."""
-    public = Home.from_environment().tls_dir / "ca.pem"
-    if not public.exists():
-        return authority().sha256
-    return x509.load_pem_x509_certificate(public.read_bytes()).fingerprint(hashes.SHA256())
+    root = root_certificate()
+    return authority().sha256 if root is None else root.fingerprint(hashes.SHA256())
 
 
 def terminal_secret() -> bytes:

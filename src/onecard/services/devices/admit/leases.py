@@ -6,6 +6,7 @@ the signing key never leaves its keeper; its certificate, from the platform's au
 """
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -40,10 +41,10 @@ SELECT l.id, u.id, u.valid_until, coalesce(s.serial, 0),
    AND u.state IN ('active', 'commissioning') AND u.valid_until > %(now)s"""
 
 
-def lease_serials(*, now: datetime | None = None) -> dict[int, int]:
-    """For every line that may have a lease, the serial of the one it should have: the next one where that is due."""
+def lease_serials(*, line_ids: Collection[int] | None = None, now: datetime | None = None) -> dict[int, int]:
+    """For lines (None: all) that may have a lease, the serial of the one they should have: the next one where that is due."""
     at = now or SystemClock().now()
-    return {line_id: serial + due for line_id, _, _, serial, due in _states(at, admission_settings(), line_id=None)}
+    return {line_id: serial + due for line_id, _, _, serial, due in _states(at, admission_settings(), line_ids)}
 
 
 def issue_lease(line_id: int, *, now: datetime | None = None) -> SignedLease | None:
@@ -57,7 +58,7 @@ def issue_lease(line_id: int, *, now: datetime | None = None) -> SignedLease | N
         # The line is locked: two gateways that ask at once get the same lease.
         if not Line.objects.select_for_update(no_key=True).filter(pk=line_id, kind=LineKind.FRONT_END).exists():
             return None
-        found = _states(at, settings, line_id=line_id)
+        found = _states(at, settings, [line_id])
         if not found:
             return None
         _, unit_id, until, serial, due = found[0]
@@ -71,7 +72,7 @@ def tell_due_leases(*, clock: Clock | None = None) -> list[int]:
     """The worker's tick: has the gateways tell lines whose lease has come to be due since; each once. Gives their numbers."""
     now = (clock or SystemClock()).now()
     with transaction.atomic():
-        due = [row[0] for row in _states(now, admission_settings(), line_id=None) if row[4] and row[3]]
+        due = [row[0] for row in _states(now, admission_settings(), None) if row[4] and row[3]]
         rows = LineLease.objects.select_for_update(skip_locked=True).filter(pk__in=due, told=False).order_by("pk")
         told = list(rows.values_list("pk", flat=True))
         LineLease.objects.filter(pk__in=told).update(told=True)
@@ -80,10 +81,12 @@ def tell_due_leases(*, clock: Clock | None = None) -> list[int]:
     return told
 
 
-def _states(now: datetime, settings: AdmissionSettings, *, line_id: int | None) -> list[tuple[int, int, datetime, int, bool]]:
-    one = "" if line_id is None else " AND l.id = %(line)s"
+def _states(
+    now: datetime, settings: AdmissionSettings, line_ids: Collection[int] | None
+) -> list[tuple[int, int, datetime, int, bool]]:
+    some = "" if line_ids is None else " AND l.id = ANY (%(lines)s::bigint[])"
     with connection.cursor() as cursor:
-        cursor.execute(_STATE + one, {"now": now, "terms": settings.version, "line": line_id})
+        cursor.execute(_STATE + some, {"now": now, "terms": settings.version, "lines": list(line_ids or ())})
         return list(cursor.fetchall())
 
 

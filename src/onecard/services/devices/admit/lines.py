@@ -56,6 +56,13 @@ def reopen_line(line_id: int, *, actor: Actor = _SYSTEM) -> int:
             raise RuleViolated(
                 f"G2：线路 {line_id} 未吊销，无需接替", f"G2: line {line_id} is not revoked: nothing to replace", rule="G2"
             )
+        successor = Line.objects.filter(replaces=line).values_list("pk", flat=True).first()
+        if successor is not None:
+            raise RuleViolated(
+                f"G2：线路 {line_id} 已由 {successor} 接替",
+                f"G2: line {line_id} has been replaced already by {successor}",
+                rule="G2",
+            )
         made = Line.objects.create(
             unit_id=line.unit_id, operator_id=line.operator_id, kind=line.kind, name=line.name, replaces=line
         )

@@ -10,9 +10,9 @@ from typing import Any
 from cryptography import x509
 from django.db import connection, transaction
 
-from onecard.datacenter.home import Home
 from onecard.kernel.clock import Clock, SystemClock, from_epoch_us
 from onecard.protocol.proto import app_pb2
+from onecard.services.devices.admit.authority import root_certificate
 from onecard.services.devices.ca import has_issued
 from onecard.services.devices.models import Line, RefusedAttempt, Terminal
 
@@ -92,7 +92,7 @@ def host_of(address: str) -> str:
 def _note(attempts: list[_Attempt]) -> None:
     if not attempts:
         return
-    root = _root()
+    root = root_certificate()
     rows: dict[tuple[date, str, str, bytes], list[Any]] = {}
     room = _room({attempt.at.astimezone(UTC).date() for attempt in attempts})
     for attempt in attempts:
@@ -116,11 +116,6 @@ def _note(attempts: list[_Attempt]) -> None:
 
 def _room(days: Iterable[date]) -> dict[date, int]:
     return {day: _MOST_A_DAY - RefusedAttempt.objects.filter(day=day).count() for day in days}
-
-
-def _root() -> x509.Certificate | None:
-    file = Home.from_environment().tls_dir / "ca.pem"
-    return x509.load_pem_x509_certificate(file.read_bytes()) if file.exists() else None
 
 
 def _who(der: bytes, root: x509.Certificate | None) -> tuple[str, int | None]:
