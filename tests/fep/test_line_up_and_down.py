@@ -3,7 +3,7 @@
 import asyncio
 
 from onecard.kernel.codes import Operation, Result
-from tests.fep.unit import CARD, DENIED, ask
+from tests.fep.unit import CARD, DENIED, ask, recall_terminals
 from tests.gateway.harness import until
 
 A, P, R, H, C = Operation.ADVICE, Operation.PURCHASE, Operation.REVERSAL, Operation.HOLD, Operation.COMMIT
@@ -101,7 +101,7 @@ async def test_after_a_restart_a_number_that_may_have_been_passed_on_is_not_refu
 
 async def test_a_repeat_gets_its_first_answer_and_other_content_is_a_conflict(unit):
     await unit.start(port=1)
-    unit.fep.lan.take(_welcome(unit))
+    unit.fep.lan.take(recall_terminals(unit))
     terminal = unit.terminal()
     assert await ask(terminal, P, 1) == Result.APPROVED
     assert await ask(terminal, P, 1) == Result.APPROVED
@@ -112,23 +112,9 @@ async def test_a_repeat_gets_its_first_answer_and_other_content_is_a_conflict(un
     assert unit.fep.intake.waiting == {71: 1}
 
 
-def _welcome(unit):
-    """What an earlier line would have left in the journal."""
-    from onecard.protocol.proto.device_pb2 import LineTerminalRef, Welcome
-    from tests.fep.unit import LINE, TERMINALS
-
-    refs = [
-        LineTerminalRef(terminal_id=number, tid=tid, certificate_sha256=unit.house.issue(number).fingerprint)
-        for number, tid in TERMINALS.items()
-    ]
-    welcome = Welcome(line_id=LINE, window=8, terminals=refs)
-    unit.fep._spawn(unit.fep._write("welcome", welcome.SerializeToString()))
-    return welcome
-
-
 async def test_a_hold_given_off_line_comes_up_as_its_final_amount(unit):
     await unit.start(port=1)
-    unit.fep.lan.take(_welcome(unit))
+    unit.fep.lan.take(recall_terminals(unit))
     terminal = unit.terminal()
     assert await ask(terminal, H, 1, 1000) == Result.APPROVED
     assert await ask(terminal, C, 2, 1001, orig=1) == Result.AMOUNT_INVALID
@@ -140,7 +126,7 @@ async def test_a_hold_given_off_line_comes_up_as_its_final_amount(unit):
 
 async def test_facts_are_taken_off_line_and_questions_only_the_platform_can_answer_are_not(unit):
     await unit.start(port=1)
-    unit.fep.lan.take(_welcome(unit))
+    unit.fep.lan.take(recall_terminals(unit))
     terminal = unit.terminal()
     assert await ask(terminal, A, 1) == Result.APPROVED
     assert await ask(terminal, R, 1) == Result.APPROVED
@@ -166,7 +152,7 @@ async def test_later_facts_queue_behind_those_that_wait(unit):
 
 async def test_a_day_of_records_goes_up_in_order_in_batches(unit):
     await unit.start(port=1)
-    unit.fep.lan.take(_welcome(unit))
+    unit.fep.lan.take(recall_terminals(unit))
     terminals = [unit.terminal(71), unit.terminal(72)]
     from onecard.protocol.proto.records_pb2 import Records
     from tests.fep.unit import record

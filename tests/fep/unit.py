@@ -1,4 +1,4 @@
-"""A unit for tests: a front-end's home as `onecard enrol` would leave it, with lists, rules and a lease, and the gateway before it."""
+"""A unit for tests: a home as `onecard enrol` would leave it, with lists, rules and a lease, and the gateway before it."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from onecard.kernel.numbers import build_card_no
 from onecard.protocol.cardset import build_card_set
 from onecard.protocol.lease import COMMON_NAME, PURPOSE, Lease, SignedLease, build_lease, signed_bytes
 from onecard.protocol.offline import CardTypeRule, OfflineRules, TerminalRule, build_rules
-from onecard.protocol.proto.device_pb2 import LineState
+from onecard.protocol.proto.device_pb2 import LineState, LineTerminalRef, Welcome
 from onecard.protocol.proto.records_pb2 import Records
 from onecard.terminal.native import Listeners, NativeClient
 from onecard.terminal.tls import Backoff
@@ -169,3 +169,14 @@ async def ask(client: NativeClient, op: Operation, seq: int, amount_fen: int = 5
     """One record; the code it is answered with."""
     async with asyncio.timeout(10):
         return (await client.submit(record(op, seq, amount_fen, **how))).code[0]
+
+
+def recall_terminals(unit: Unit) -> Welcome:
+    """What an earlier line would have left in the journal: the line's terminals."""
+    refs = [
+        LineTerminalRef(terminal_id=number, tid=tid, certificate_sha256=unit.house.issue(number).fingerprint)
+        for number, tid in TERMINALS.items()
+    ]
+    welcome = Welcome(line_id=LINE, window=8, terminals=refs)
+    unit.fep._write("welcome", welcome.SerializeToString())
+    return welcome

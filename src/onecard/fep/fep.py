@@ -26,6 +26,7 @@ from onecard.fep.numbers import Numbers
 from onecard.fep.passing import Passing
 from onecard.fep.platform import Platform
 from onecard.fep.proxy import WorkstationProxy
+from onecard.fep.rollout import HARDWARE, Rollout
 from onecard.fep.settings import FepSettings, read_enrolled
 from onecard.fep.uplink import Upload
 from onecard.gateway.attached import AttachedPorts, read_attachments
@@ -36,7 +37,7 @@ from onecard.gateway.tls import server_contexts
 from onecard.kernel.codes import Result
 from onecard.kernel.events import EventKind
 from onecard.protocol.lease import Step
-from onecard.protocol.proto.device_pb2 import Heartbeat, LineState, PlatformFrame, Welcome
+from onecard.protocol.proto.device_pb2 import FetchReply, Heartbeat, LineState, PlatformFrame, Welcome
 from onecard.terminal.native import Device
 from onecard.terminal.upgrade.trusted import TrustedRepository
 
@@ -66,7 +67,7 @@ class Fep:
             status=self._heartbeat, server_hostname=settings.gateway_name, heartbeat_s=settings.heartbeat_s,
             silence_s=settings.silence_s,
         )  # fmt: skip
-        self.repository = TrustedRepository(home / "repository", self._fetch, clock=self.clock)
+        self.repository = TrustedRepository(home / "repository", self.fetch, clock=self.clock)
         self.data = DataKeeper(
             home / "data", self.repository, unit=lambda: self.lease.unit_id, clock=self.clock, note=self.events.add
         )
@@ -94,11 +95,13 @@ class Fep:
             now_us=self.clock.now_us, on_answer=self.intake.heard,
         )  # fmt: skip
         self.follow = Follow(self)
+        self.rollout = Rollout(self)
         self.health = Health(self)
         self.proxy = self._make_proxy()
         self.cut_off: Result | None = None
         self.offline_since_us = self.clock.now_us()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[None]] = set()
         self._refused_at: dict[str, float] = {}
 
     # life
@@ -111,24 +114,35 @@ class Fep:
         heard.down.append(self._down)
         heard.keys.append(lambda keys: self._spawn(self._keep_keys(keys)))
         heard.tasks.append(self.follow.take)
+        heard.tasks.append(self.rollout.updates.on_tasks)
         heard.clock.append(self.health.clock_heard)
         self.lan.on_refused = self._refused
         await self.lan.start()
         if self.proxy is not None:
             await self.proxy.start()
         self.ports.start()
-        for work in (self.line.run(), self.upload.run(), self.lan.run(), self.health.run(), self.follow.run()):
+        for work in (
+            self.line.run(),
+            self.upload.run(),
+            self.lan.run(),
+            self.health.run(),
+            self.follow.run(),
+            self.rollout.updates.run(),
+        ):
             self._spawn(work)
         self.upload.wake()
 
     async def stop(self) -> None:
         """Say good-bye to the terminals, finish what is being answered, close the journal properly."""
         await self.ports.stop()
+        await self.rollout.stop()
         if self.proxy is not None:
             await self.proxy.stop()
         await self.intake.stop()
         await self.lan.stop()
         await self.passing.stop()
+        if self._writes:
+            await asyncio.wait(self._writes)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -178,12 +192,12 @@ class Fep:
     def _up(self, welcome: Welcome) -> None:
         if self.cut_off is not None:
             self.cut_off = None
-            self._spawn(self._write(_CUT_OFF, None))
+            self._write(_CUT_OFF, None)
         self.lan.take(welcome)
         self.devices.keep_only(set(self.lan.terminals))
         self.devices.all_changed()
         kept = Welcome(line_id=welcome.line_id, window=welcome.window, terminals=welcome.terminals)
-        self._spawn(self._write(_WELCOME, kept.SerializeToString()))
+        self._write(_WELCOME, kept.SerializeToString())
         self.intake.heard()
         self.health.went_up()
         self.follow.wake()
@@ -192,14 +206,15 @@ class Fep:
     def _down(self, refused: Result | None) -> None:
         if refused is not None:
             self.cut_off = refused
-            self._spawn(self._write(_CUT_OFF, int(refused)))
+            self._write(_CUT_OFF, int(refused))
             self.lan.recheck()
         self.health.went_down(refused)
 
     def _heartbeat(self) -> Heartbeat:
         return self.health.heartbeat()
 
-    async def _fetch(self, name: str, offset: int, length: int) -> Any:
+    async def fetch(self, name: str, offset: int, length: int) -> FetchReply:
+        """A part of a file of the signed repository. Raises LineDown."""
         return await self.line.ask.fetch(name, offset, length)
 
     async def _keep_keys(self, keys: dict[int, bytes]) -> None:
@@ -240,7 +255,13 @@ class Fep:
         if self.journal.set_aside is not None:
             self.events.add(EventKind.ERROR, f"the journal was damaged; it is kept as {self.journal.set_aside.name}")
 
-    async def _write(self, name: str, value: bytes | int | None) -> None:
+    def _write(self, name: str, value: bytes | int | None) -> None:
+        """Keep a value over restarts; begun at once, and waited for at the end."""
+        task = asyncio.get_running_loop().create_task(self._write_now(name, value))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _write_now(self, name: str, value: bytes | int | None) -> None:
         try:
             await self.journal.run(lambda db: book.write_setting(db, name, value))
         except JournalFull:
@@ -272,4 +293,4 @@ class Fep:
 
 
 def _device() -> Device:
-    return Device(maker="onecard", model="fep", firmware="1", hardware="onecard-fep")
+    return Device(maker="onecard", model="fep", firmware="1", hardware=HARDWARE)

@@ -51,7 +51,7 @@ class Health:
 
     def versions(self) -> list[DataVersion]:
         """What is in use."""
-        return self._fep.data.versions()
+        return [*self._fep.data.versions(), *self._fep.rollout.versions()]
 
     def clock_heard(self, off_us: int) -> None:
         """The platform has told the time."""

@@ -140,6 +140,12 @@ class Lan:
         for connection in list(self._connections):
             connection.tell(frame)
 
+    def tell_each(self, build: Callable[[AdmittedLine], PlatformFrame]) -> None:
+        """Tell every terminal something of its own."""
+        for connection in list(self._connections):
+            if connection.line is not None:
+                connection.tell(build(connection.line))
+
     def present(self) -> set[int]:
         """Terminals with an open connection."""
         return {number for one in self._connections if one.line is not None for number in one.line.terminal_ids}

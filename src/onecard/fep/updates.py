@@ -213,7 +213,8 @@ class Updates:
                     try:
                         await self._upgrade(task, place)
                     finally:
-                        del self._under_way[bus]
+                        if self._under_way.get(bus) is task:
+                            del self._under_way[bus]
                     break
                 if said.get(task.action_id) != reason:
                     said[task.action_id] = reason
