@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("centre/", centre_site.urls),
+    path("workstation/", include("onecard.consoles.workstation.urls")),
     path("api/", include("onecard.httpapi.urls")),  # by name: REST and the consoles do not import one another
 ]
 

@@ -23,11 +23,13 @@ WEB_APPS = [
     "axes",
     "ninja",  # its documentation page's files come from here, not from another host
     "onecard.consoles.centre",
+    "onecard.consoles.workstation",
     "onecard.httpapi",
 ]
 
 # Order matters: the client's address must be known before anything writes it down, the axes middleware must come last.
 MIDDLEWARE = [
+    "onecard.consoles.lineunit.line_unit",
     "onecard.consoles.middleware.client_address",
     "django.middleware.security.SecurityMiddleware",
     "onecard.consoles.middleware.content_security_policy",
