@@ -90,9 +90,10 @@ async def test_a_refused_card_opens_nothing(ports: Ports, bus):
     assert (meter.values["session"], meter.values["valve"]) == (0, 0)
 
 
-@pytest.mark.parametrize("quirk", ["words_swapped", "counter_16_bit"])
+@pytest.mark.parametrize("quirk", ["words_swapped", "counter_16_bit", "single_reads"])
 async def test_a_sale_with_quirk(ports: Ports, bus, quirk):
-    meter = make_meter(low_first=quirk == "words_swapped", counter_bits=16 if quirk == "counter_16_bit" else 0)
+    how = {"words_swapped": {"low_first": True}, "counter_16_bit": {"counter_bits": 16}, "single_reads": {"single_reads": True}}
+    meter = make_meter(**how[quirk])
     meter.values["total"] = 65_530
     bus.plug(meter)
     await ports.attach("modbus", bus.spec, {"1": TERMINAL}, quirks=[quirk], **SETTINGS)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 MAX_ADU = 256
+MAX_READ_WORDS = 125
 _ADDRESSES = range(248)
 _EXCEPTION = 0x80
 
@@ -73,6 +74,11 @@ class MeterMap:
     """Number of the card at the reader, 16 BCD digits; 0 none. Written 0 to acknowledge."""
     pulses_per_unit: int
 
+    @property
+    def places(self) -> dict[str, Place]:
+        """All of them by name."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "pulses_per_unit"}
+
 
 def build_map(raw: Mapping[str, Any]) -> MeterMap:
     """A map of a manifest. Raises ValueError naming what is wrong."""
@@ -91,6 +97,29 @@ def build_map(raw: Mapping[str, Any]) -> MeterMap:
     if not isinstance(pulses, int) or pulses < 1:
         raise ValueError("register map: pulses_per_unit")
     return MeterMap(**places, pulses_per_unit=pulses)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Neighbouring values that one request reads."""
+
+    table: str
+    address: int
+    words: int
+    names: tuple[str, ...]
+
+
+def plan_reads(places: Mapping[str, Place], *, is_single: bool) -> list[Block]:
+    """The fewest requests that read these places and nothing between them. `is_single`: one request each."""
+    blocks: list[Block] = []
+    for name, place in sorted(places.items(), key=lambda item: (item[1].table, item[1].address)):
+        last = blocks[-1] if blocks else None
+        is_next = last is not None and last.table == place.table and last.address + last.words == place.address
+        if last is not None and is_next and not is_single and last.words + place.words <= MAX_READ_WORDS:
+            blocks[-1] = Block(last.table, last.address, last.words + place.words, (*last.names, name))
+        else:
+            blocks.append(Block(place.table, place.address, place.words, (name,)))
+    return blocks
 
 
 def join_words(words: Sequence[int], *, low_first: bool) -> int:

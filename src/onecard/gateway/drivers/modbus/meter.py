@@ -15,10 +15,14 @@ _MBAP = 7
 class Meter:
     """A BusDevice. `session` latches the counter; the valve closes at the credit and when the power goes."""
 
-    def __init__(self, address: int, places: MeterMap, *, low_first: bool = False, counter_bits: int = 0) -> None:
+    def __init__(
+        self, address: int, places: MeterMap, *, low_first: bool = False, counter_bits: int = 0, single_reads: bool = False
+    ) -> None:
+        """`single_reads`: it refuses a request for more than one value."""
         self.address = address
         self.map = places
         self.low_first = low_first
+        self.single_reads = single_reads
         self.bits = counter_bits or 16 * places.total.words
         self.values = dict.fromkeys(self._places(), 0)
         self.flowed = 0
@@ -99,13 +103,18 @@ class Meter:
         return bytes((function | 0x80, _ILLEGAL_FUNCTION))
 
     def _places(self) -> dict[str, Place]:
-        names = ("total", "start", "session", "credit", "valve", "card")
-        return {name: getattr(self.map, name) for name in names}
+        return self.map.places
 
     def _read(self, table: str, address: int, count: int) -> list[int] | None:
-        for name, place in self._places().items():
-            if (place.table, place.address, place.words) == (table, address, count):
-                return split_words(self.values[name], place.words, low_first=self.low_first)
+        """Whole values that stand side by side; None: part of one, or a gap."""
+        words: list[int] = []
+        for name, place in sorted(self._places().items(), key=lambda item: item[1].address):
+            if place.table == table and place.address == address + len(words) and len(words) + place.words <= count:
+                words += split_words(self.values[name], place.words, low_first=self.low_first)
+                if len(words) == count:
+                    return words
+                if self.single_reads:
+                    return None
         return None
 
     def _write(self, address: int, words: list[int]) -> bool:

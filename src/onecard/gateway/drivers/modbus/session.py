@@ -15,7 +15,7 @@ from typing import Any
 from onecard.gateway.buses.line import parse_spec
 from onecard.gateway.drivers.base import LineNow, PortSettings, Services
 from onecard.gateway.drivers.manifest import read_manifest
-from onecard.gateway.drivers.modbus.bus import MeterBus, MeterSilentError
+from onecard.gateway.drivers.modbus.bus import RETRIES, MeterBus, MeterSilentError
 from onecard.gateway.drivers.modbus.codec import (
     MeterMap,
     amount_fen_rounded_down,
@@ -30,6 +30,8 @@ from onecard.kernel.errors import InvalidInput
 
 _log = logging.getLogger(__name__)
 _SESSION_BITS = 32
+_RESTS = (0, 1, 3, 9)
+"""After the first silence in a row, the second, …: in silences."""
 _ENDS = (Operation.COMMIT, Operation.RELEASE)
 
 
@@ -38,6 +40,8 @@ class _Watch:
     """What the driver remembers of a meter between two looks; nothing of it matters for money."""
 
     is_online: bool = False
+    silences: int = 0
+    """In a row."""
     used: int = -1
     moved_at: float = 0.0
     is_orphan: bool = False
@@ -73,15 +77,15 @@ class ModbusPort:
 
     async def run(self) -> None:
         till = Till(self._settings.state_dir, line=self._line, services=self._services)
-        low_first = "words_swapped" in self._settings.quirks
+        quirks = self._settings.quirks
+        low_first, is_single = "words_swapped" in quirks, "single_reads" in quirks
         async with (
             delivering(till),
-            MeterBus(self._spec, is_rtu=self._is_rtu, timeout_s=self._timeout_s, low_first=low_first) as bus,
+            MeterBus(self._spec, is_rtu=self._is_rtu, timeout_s=self._timeout_s, low_first=low_first, is_single=is_single) as bus,
         ):
             self.till = till
             till.adopt(frozenset(self._meters.values()))
             try:
-                # One meter after another would let a dead one slow the rest more than its time-out does anyway.
                 async with asyncio.TaskGroup() as group:
                     for address in self._meters:
                         group.create_task(self._serve(bus, till, address))
@@ -96,29 +100,38 @@ class ModbusPort:
         while True:
             try:
                 await self._look(bus, till, address, watch)
-                watch.is_online = True
+                watch.silences = 0
                 till.hear(self._meters[address])
             except MeterSilentError as silent:
                 if watch.is_online:
                     _log.info("meter %d of %s is off line: %s", address, self._settings.name, silent)
                 watch.is_online = False
-            await asyncio.sleep(self._poll_s)
+                watch.silences += 1
+            await asyncio.sleep(self._rest_s(watch))
+
+    def _rest_s(self, watch: _Watch) -> float:
+        """Between two looks: a dead meter's silence may take one tenth of the bus from the others, and no more."""
+        if not watch.silences:
+            return self._poll_s
+        silence_s = (1 + RETRIES) * self._timeout_s
+        return max(self._poll_s, _RESTS[min(watch.silences, len(_RESTS)) - 1] * silence_s)
 
     async def _look(self, bus: MeterBus, till: Till, address: int, watch: _Watch) -> None:
         """One step. Raises MeterSilentError."""
         terminal_id = self._meters[address]
-        session = await bus.read(address, self._map.session)
+        seen = await bus.read_all(address, self._map.places)
+        session = seen["session"]
+        watch.is_online = True  # at once: this look may open its valve, which has to be closed should the port end meanwhile
         self._services.counters.frames["modbus"] += 1
         if not watch.is_clean:
             self._give_back(till, terminal_id, but=session)
             watch.is_clean = True
         if session:
-            await self._flowing(bus, till, address, watch, session=session)
+            await self._flowing(bus, till, address, watch, seen=seen)
             return
         watch.is_orphan = False
-        card = await bus.read(address, self._map.card)
-        if card:
-            await self._begin(bus, till, address, card=card)
+        if seen["card"]:
+            await self._begin(bus, till, address, card=seen["card"])
 
     async def _begin(self, bus: MeterBus, till: Till, address: int, *, card: int) -> None:
         terminal_id = self._meters[address]
@@ -140,8 +153,8 @@ class ModbusPort:
         watch = self._watches[address]
         watch.used, watch.moved_at = -1, asyncio.get_running_loop().time()
 
-    async def _flowing(self, bus: MeterBus, till: Till, address: int, watch: _Watch, *, session: int) -> None:
-        terminal_id = self._meters[address]
+    async def _flowing(self, bus: MeterBus, till: Till, address: int, watch: _Watch, *, seen: Mapping[str, int]) -> None:
+        terminal_id, session = self._meters[address], seen["session"]
         hold = _find_hold(till, terminal_id, session)
         if hold is None:
             # Not ours: of another gateway, or of a journal that is lost. Somebody has to look; nothing more flows.
@@ -151,28 +164,27 @@ class ModbusPort:
             await bus.write(address, self._map.valve, 0)
             return
         if _find_end(till, hold) is None:
-            if await self._goes_on(bus, address, watch):
+            if await self._goes_on(bus, address, watch, seen=seen):
                 return
             # The counter is read after the valve has closed: nothing flows unseen between the two.
             await bus.write(address, self._map.valve, 0)
-            self._end(till, hold, await self._used(bus, address))
+            counted = {name: self._map.places[name] for name in ("total", "start")}
+            self._end(till, hold, self._used(await bus.read_all(address, counted)))
         await bus.write(address, self._map.session, 0)
         watch.used = -1
 
-    async def _goes_on(self, bus: MeterBus, address: int, watch: _Watch) -> bool:
+    async def _goes_on(self, bus: MeterBus, address: int, watch: _Watch, *, seen: Mapping[str, int]) -> bool:
         """Whether the valve is open, somebody uses it, and the card was not presented again to stop."""
-        is_open = bool(await bus.read(address, self._map.valve))
-        used, now = await self._used(bus, address), asyncio.get_running_loop().time()
+        used, now = self._used(seen), asyncio.get_running_loop().time()
         if used != watch.used:
             watch.used, watch.moved_at = used, now
-        if await bus.read(address, self._map.card):
+        if seen["card"]:
             await bus.write(address, self._map.card, 0)
             return False
-        return is_open and now - watch.moved_at < self._idle_s
+        return bool(seen["valve"]) and now - watch.moved_at < self._idle_s
 
-    async def _used(self, bus: MeterBus, address: int) -> int:
-        total, start = await bus.read(address, self._map.total), await bus.read(address, self._map.start)
-        return used_pulses(total, start, bits=self._bits)
+    def _used(self, seen: Mapping[str, int]) -> int:
+        return used_pulses(seen["total"], seen["start"], bits=self._bits)
 
     def _end(self, till: Till, hold: JournalRecord, used: int) -> None:
         cost = amount_fen_rounded_down(used, price_fen=self._price_fen, pulses_per_unit=self._map.pulses_per_unit)
@@ -192,7 +204,7 @@ class ModbusPort:
         """The line is cut off or the gateway closes: nothing flows unwatched. What cannot be reached closes by its credit."""
         for address, watch in self._watches.items():
             if watch.is_online:
-                for _ in range(2):  # a request that was cancelled has cost pymodbus its connection
+                for _ in range(2):
                     try:
                         await bus.write(address, self._map.valve, 0)
                         break
