@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 import psycopg
@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what imports Django models waits until pytest-django has se
 OPENING_FEN = 10_000
 CARDS = 40
 LANES = (0, 1)
+T = TypeVar("T")
 _sequences = itertools.count(1)
 
 
@@ -106,6 +107,19 @@ def town(django_database: TestDatabase) -> Iterator[Town]:
         unit_line=unit_line.pk,
         cards=tuple(row.card_no for row in rows),
     )
+
+
+async def in_thread(work: Callable[..., T], *arguments: object) -> T:
+    """Calls Django beside the event loop, on a connection of its own that ends with it."""
+    from django.db import connections
+
+    def run() -> T:
+        try:
+            return work(*arguments)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(run)
 
 
 async def until(condition: Callable[[], bool], *, within_s: float = 10) -> None:

@@ -1,6 +1,5 @@
 """Sign-on, the gateways' reports, and who may call at all."""
 
-import asyncio
 from datetime import UTC, datetime
 
 import grpc
@@ -8,7 +7,7 @@ import pytest
 
 from onecard.protocol.keys import parse_de62
 from onecard.protocol.proto import app_pb2, app_pb2_grpc
-from tests.appserver.conftest import Client, StartApp
+from tests.appserver.conftest import Client, StartApp, in_thread
 
 
 async def test_a_terminal_that_signs_on_gets_new_keys_and_the_next_batch(client: Client) -> None:
@@ -19,7 +18,7 @@ async def test_a_terminal_that_signs_on_gets_new_keys_and_the_next_batch(client:
     second = await client.stub.SignOn(app_pb2.SignOnRequest(terminal_id=terminal))
     assert (first.batch_no, second.batch_no) == (1, 2)
     assert first.mac_key != second.mac_key
-    master = await asyncio.to_thread(terminal_master_key, terminal)
+    master = await in_thread(terminal_master_key, terminal)
     assert parse_de62(master, second.de62).mac_key == second.mac_key
 
 
@@ -41,11 +40,11 @@ async def test_over_tcp_only_a_gateways_certificate_is_let_in(start_app: StartAp
     from onecard.appserver.server import Tls
     from onecard.services.devices import api
 
-    authority = await asyncio.to_thread(api.authority)
-    files = await asyncio.to_thread(api.ensure_gateway_files)
+    authority = await in_thread(api.authority)
+    files = await in_thread(api.ensure_gateway_files)
     certificate, key = files.certificate.read_bytes(), files.key.read_bytes()
     line_key, request = api.build_request()
-    line = await asyncio.to_thread(authority.issue_client, request, common_name="line-1", now=datetime.now(UTC))
+    line = await in_thread(lambda: authority.issue_client(request, common_name="line-1", now=datetime.now(UTC)))
     tls = Tls(certificate=certificate, key=key, authority=authority.pem)
     client = await start_app(listen="127.0.0.1:0", tls=tls)
     address = f"localhost:{client.server.port}"

@@ -121,7 +121,7 @@ async def test_the_authorised_list_comes_whole_and_then_change_by_change(client:
 
 async def test_a_heartbeat_comes_each_second(client: Client) -> None:
     events = aiter(client.stub.WatchAdmission(app_pb2.WatchAdmissionRequest(gateway="test")))
-    while not (await _next(events)).snapshot_end:
+    while not (await _next(events)).HasField("data"):
         pass
     begin = monotonic()
     event = await anext(events)

@@ -17,7 +17,6 @@ from onecard.kernel.errors import InvalidInput, OneCardError, RuleViolated
 from onecard.protocol.proto import app_pb2, device_pb2
 
 log = logging.getLogger(__name__)
-_FILE_THREADS = 2
 _T = TypeVar("_T")
 
 
@@ -36,7 +35,7 @@ class DeviceDesk:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._reporting = ThreadPoolExecutor(1, thread_name_prefix="device-report")
-        self._reading = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="file")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="file")
         self._leasing = ThreadPoolExecutor(1, thread_name_prefix="lease")
         self._enrolling = ThreadPoolExecutor(1, thread_name_prefix="enrol")
         self._looking = ThreadPoolExecutor(1, thread_name_prefix="tasks")
@@ -129,13 +128,9 @@ class DeviceDesk:
 
     def close(self) -> None:
         """Ends the threads and their connections."""
-        for thread in (self._reporting, self._leasing, self._enrolling, self._looking):
+        for thread in (self._reporting, self._reading, self._leasing, self._enrolling, self._looking):
             thread.submit(disconnect)
             thread.shutdown()
-        # With several threads a task can't be sent to each: the connections end with the threads' local storage.
-        for _ in range(_FILE_THREADS):
-            self._reading.submit(disconnect)
-        self._reading.shutdown()
 
     async def _do(self, thread: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(thread, once_more, work)
