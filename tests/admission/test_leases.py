@@ -1,4 +1,4 @@
-"""Leases: terms that follow unit and settings, serials that rise when something changed, signatures that the root alone proves."""
+"""Leases: terms that follow unit and settings, serials that rise when something changed, signatures the root alone proves."""
 
 from datetime import timedelta
 
