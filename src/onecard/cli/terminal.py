@@ -99,11 +99,15 @@ async def _run(setup: "Setup", script: Path | None, *, keypad: bool) -> None:
                         where = f"{script or '-'}:{number}"
                         raise InvalidInput(f"{where}：{error.zh}", f"{where}: {error.en}") from error
                     sys.stdout.write(f"{error.zh} / {error.en}\n")
-    except* OneCardError as group:
-        raise _first(group) from None
+    except BaseExceptionGroup as group:
+        expected = group.subgroup(OneCardError)
+        if expected is None:
+            raise
+        raise _first(expected) from None
 
 
 def _first(group: BaseException) -> BaseException:
+    """What ended the program, out of the groups its tasks have put around it."""
     while isinstance(group, BaseExceptionGroup):
         group = group.exceptions[0]
     return group
