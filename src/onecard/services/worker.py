@@ -122,6 +122,20 @@ def publish_lists() -> None:
         log.debug("worker: lists are not published now: %s", error)
 
 
+def tell_due_leases() -> None:
+    """Front-ends whose lease is to be renewed hear of it (O4)."""
+    from onecard.services.devices import api
+
+    api.tell_due_leases()
+
+
+def prune_refused() -> None:
+    """Refused attempts older than they are kept (G2)."""
+    from onecard.services.devices import api
+
+    api.prune_refused()
+
+
 def watch_devices() -> None:
     """Raise and clear alarms of devices by their rules, and have people told (D1)."""
     from onecard.services.devices import api, tasks
@@ -174,6 +188,8 @@ TICKS = (
     Tick(resolve_gray_records, timedelta(minutes=1)),
     Tick(tell_chip_alarms, timedelta(minutes=15)),
     Tick(move_rollouts, timedelta(seconds=3)),
+    Tick(tell_due_leases, timedelta(seconds=5)),
+    Tick(prune_refused, timedelta(hours=1)),
     Tick(watch_devices, timedelta(seconds=10)),
     Tick(publish_parameters, timedelta(seconds=5)),
     Tick(prune_devices, timedelta(hours=1)),
