@@ -37,6 +37,7 @@ _OPERATE = {
     "terminal": Entry(
         "终端模拟器：收银、门禁、考勤、自助机、表计", "terminals: pos, door, attendance, kiosk, meter", "onecard.cli.terminal:app"
     ),
+    "rollout": Entry("远程升级：签名、发布、分批升级", "roll-outs: signing, releases, groups", "onecard.cli.rollout:app"),
     "day": Entry("营业日：日切、清分结算、结算单", "the business day: cut, settle, sheets", "onecard.cli.day:app"),
 }
 _PROVE = {

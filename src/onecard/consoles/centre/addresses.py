@@ -15,6 +15,7 @@ from onecard.consoles.centre.pages import (
     holders,
     loads,
     paycodes,
+    rollouts,
     stock,
 )
 
@@ -85,4 +86,11 @@ ADMISSION = (
     Address("admission/lines/<int:line_id>/reopen/", admissionlines.reopen, "centre_admission_reopen"),
 )
 
-ALL = (*CARDS, *PEOPLE, *ADMISSION)
+ROLLOUTS = (
+    Address("rollouts/", rollouts.rollouts, "centre_rollouts"),
+    Address("rollouts/new/<int:release_id>/", rollouts.new_rollout, "centre_rollout_new"),
+    Address("rollouts/<int:rollout_id>/", rollouts.rollout, "centre_rollout"),
+    Address("rollouts/<int:rollout_id>/act/", rollouts.control, "centre_rollout_control"),
+)
+
+ALL = (*ROLLOUTS, *CARDS, *PEOPLE, *ADMISSION)

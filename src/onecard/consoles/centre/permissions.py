@@ -15,6 +15,7 @@ from onecard.services.keys import permissions as keys
 from onecard.services.keys.custody import permissions as custody
 from onecard.services.paycodes import permissions as paycodes
 from onecard.services.people import permissions as people
+from onecard.services.rollouts import permissions as rollouts
 
 DIRECTORY_READ = "directory.read"
 ACCOUNTS_READ = "accounts.read"
@@ -52,22 +53,26 @@ CARRIES: dict[Can, frozenset[str]] = {
     Can.DECIDE_CHIP: (frozenset(chip.PERMISSIONS) - {_CHIP_PARAMETERS}) | {"paycodes.decide", "paycodes.approve"},
     Can.VIEW_DEVICES: frozenset({registry.VIEW}),
     Can.CHANGE_DEVICES: frozenset(registry.PERMISSIONS),
+    Can.VIEW_ROLLOUTS: frozenset({rollouts.VIEW}),
+    Can.RUN_ROLLOUTS: frozenset(rollouts.PERMISSIONS) - {rollouts.KEYS},
     Can.VIEW_KEYS: frozenset({custody.READ}),
-    Can.MANAGE_KEYS: frozenset({*keys.PERMISSIONS, *custody.PERMISSIONS}) - {custody.COMPONENT} - custody.BY_NOBODY,
+    Can.MANAGE_KEYS: (
+        frozenset({*keys.PERMISSIONS, *custody.PERMISSIONS, rollouts.KEYS}) - {custody.COMPONENT} - custody.BY_NOBODY
+    ),
     Can.KEY_CUSTODIAN: frozenset({custody.COMPONENT}),
 }
 
 
 TWO_PERSON: frozenset[str] = frozenset(
     {"chip.decide", "chip.approve", "paycodes.decide", "paycodes.approve", custody.REQUEST, custody.APPROVE, custody.COMPONENT,
-     custody.CEREMONY}
+     custody.CEREMONY, rollouts.PLAN, rollouts.APPROVE}
 )  # fmt: skip
 """Permissions whose rule asks for a second person: they are worth what their bearer's name is worth."""
 
 
 def known() -> dict[str, Text]:
     """Every permission string that somebody can carry, with its words."""
-    domains = (cards, chip, devices, registry, issuing, keys, custody, people, paycodes)
+    domains = (cards, chip, devices, registry, issuing, keys, custody, people, paycodes, rollouts)
     words = OWN | {name: text for domain in domains for name, text in domain.PERMISSIONS.items()}
     return {name: text for name, text in words.items() if name not in custody.BY_NOBODY}
 

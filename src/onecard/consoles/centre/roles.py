@@ -33,6 +33,8 @@ class Can(StrEnum):
     DECIDE_CHIP = "decide_chip"
     VIEW_DEVICES = "view_devices"
     CHANGE_DEVICES = "change_devices"
+    VIEW_ROLLOUTS = "view_rollouts"
+    RUN_ROLLOUTS = "run_rollouts"
     VIEW_KEYS = "view_keys"
     MANAGE_KEYS = "manage_keys"
     KEY_CUSTODIAN = "key_custodian"
@@ -62,6 +64,8 @@ CAPABILITY_NAMES: dict[Can, str] = {
     Can.DECIDE_CHIP: "Release and refuse at the quarantine desk",
     Can.VIEW_DEVICES: "See devices, their states and alarms",
     Can.CHANGE_DEVICES: "Register, move and configure devices, see to alarms",
+    Can.VIEW_ROLLOUTS: "See releases, roll-outs and their progress",
+    Can.RUN_ROLLOUTS: "Plan, approve, start, pause and cancel roll-outs",
     Can.VIEW_KEYS: "See the status of keys, ceremonies, requests and SAMs",
     Can.MANAGE_KEYS: "Run key ceremonies, ask for and approve acts on keys, manage SAMs",
     Can.KEY_CUSTODIAN: "Hold and enter one's own key component",
@@ -116,6 +120,7 @@ ROLE_CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.VIEW_TRANSACTIONS,
             Can.VIEW_SETTLEMENT,
             Can.VIEW_DEVICES,
+            Can.VIEW_ROLLOUTS,
             Can.VIEW_STOCK,
             Can.VIEW_BATCHES,
             Can.OWN_TOKENS,

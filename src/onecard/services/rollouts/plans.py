@@ -17,6 +17,7 @@ from onecard.services.actors import Actor
 from onecard.services.rollouts import moving, permissions, repository
 from onecard.services.rollouts.choices import RolloutState
 from onecard.services.rollouts.models import ReleaseState, Rollout, RolloutGroup
+from onecard.services.rollouts.progress import is_of
 from onecard.services.rollouts.releases import get_release
 from onecard.services.rollouts.targets import TargetFilter, find_devices
 
@@ -105,7 +106,7 @@ def approve_rollout(rollout_id: int, *, actor: Actor, clock: Clock | None = None
     with transaction.atomic(), twopeople.refusals(
         same_person="rollouts_two_people", settled=("rollouts_order", "rollouts_fixed"), error=AlreadyMoved
     ):  # fmt: skip
-        rollout = _locked(rollout_id, RolloutState.DRAFT)
+        rollout = _locked(rollout_id, actor, RolloutState.DRAFT)
         rollout.state, rollout.approved_by = RolloutState.APPROVED, actor.name[:150]
         rollout.approved_at = (clock or SystemClock()).now()
         rollout.save()
@@ -117,7 +118,7 @@ def start_rollout(rollout_id: int, *, actor: Actor, clock: Clock | None = None) 
     actor.require(permissions.OPERATE)
     now = (clock or SystemClock()).now()
     with transaction.atomic():
-        rollout = _locked(rollout_id, RolloutState.APPROVED)
+        rollout = _locked(rollout_id, actor, RolloutState.APPROVED)
         if not moving.sort_devices(rollout, now):
             raise RuleViolated("D2：没有符合条件的设备", "D2: no device is meant", rule="D2")
         rollout.state, rollout.started_at, rollout.joined_at = RolloutState.RUNNING, now, now
@@ -130,7 +131,7 @@ def pause_rollout(rollout_id: int, *, actor: Actor, reason: str = "") -> Rollout
     """Take the tasks back until it is resumed; a device that has begun to flash goes through with it."""
     actor.require(permissions.OPERATE)
     with transaction.atomic():
-        rollout = _locked(rollout_id, RolloutState.RUNNING)
+        rollout = _locked(rollout_id, actor, RolloutState.RUNNING)
         rollout.state, rollout.reason = RolloutState.PAUSED, reason[:500]
         rollout.save()
         moving.tell(rollout)
@@ -141,7 +142,7 @@ def resume_rollout(rollout_id: int, *, actor: Actor, clock: Clock | None = None)
     """Go on where it was paused."""
     actor.require(permissions.OPERATE)
     with transaction.atomic():
-        rollout = _locked(rollout_id, RolloutState.PAUSED)
+        rollout = _locked(rollout_id, actor, RolloutState.PAUSED)
         rollout.state, rollout.reason = RolloutState.RUNNING, ""
         rollout.save()
         moving.tell(rollout)
@@ -154,7 +155,7 @@ def cancel_rollout(rollout_id: int, *, actor: Actor, reason: str = "", clock: Cl
     actor.require(permissions.OPERATE)
     open_states = (RolloutState.DRAFT, RolloutState.APPROVED, RolloutState.RUNNING, RolloutState.PAUSED)
     with transaction.atomic():
-        rollout = _locked(rollout_id, *open_states)
+        rollout = _locked(rollout_id, actor, *open_states)
         moving.end(rollout, RolloutState.CANCELLED, reason or f"由 {actor.name} 取消", now=(clock or SystemClock()).now())
     return rollout
 
@@ -176,9 +177,9 @@ def tick(clock: Clock | None = None) -> int:
     return moved
 
 
-def _locked(rollout_id: int, *states: RolloutState) -> Rollout:
+def _locked(rollout_id: int, actor: Actor, *states: RolloutState) -> Rollout:
     found = Rollout.objects.select_for_update(of=("self",)).select_related("release").filter(Q(pk=rollout_id)).first()
-    if found is None:
+    if found is None or not is_of(found, actor):
         raise NotFound(f"无此升级计划：{rollout_id}", f"no such roll-out: {rollout_id}")
     if found.state not in states:
         raise AlreadyMoved(f"该升级计划{found.get_state_display()}", f"the roll-out is {found.state}")

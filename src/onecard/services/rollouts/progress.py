@@ -68,7 +68,7 @@ class Progress:
 def rollouts(*, actor: Actor, limit: int = 100) -> list[Progress]:
     """Newest first."""
     actor.require(permissions.VIEW)
-    found = list(_with_release()[:limit])
+    found = [one for one in _with_release()[:limit] if is_of(one, actor)]
     return _progress(found)
 
 
@@ -76,9 +76,15 @@ def rollout(rollout_id: int, *, actor: Actor) -> Progress:
     """One. Raises NotFound."""
     actor.require(permissions.VIEW)
     found = _with_release().filter(pk=rollout_id).first()
-    if found is None:
+    if found is None or not is_of(found, actor):
         raise NotFound(f"无此升级计划：{rollout_id}", f"no such roll-out: {rollout_id}")
     return _progress([found])[0]
+
+
+def is_of(rollout: Rollout, actor: Actor) -> bool:
+    """Whether a roll-out concerns nobody but the actor's own operators (N3)."""
+    mine = set(rollout.target.get("operators", ()))
+    return actor.operators is None or (bool(mine) and mine <= actor.operators)
 
 
 def actions(rollout_id: int, *, actor: Actor, states: tuple[str, ...] = (), after: int = 0, limit: int = 100) -> list[Action]:
