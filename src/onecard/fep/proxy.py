@@ -22,7 +22,7 @@ MAX_BODY_BYTES = 8 << 20
 IDLE_S = 75.0
 ANSWER_S = 60.0
 MAX_CONNECTIONS = 64
-PATHS = ("/workstation/", "/static/", "/i18n/")
+PATHS = ("/workstation/", "/static/")
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 # RFC 9110 7.6.1, and what says who asks: the platform decides that by the line.
 _NOT_FORWARDED = frozenset(

@@ -78,8 +78,8 @@ def _versions(stored: Any) -> str:
 
 def _state(state: str) -> str:
     return {
-        "online": _("On line"),
-        "offline": _("Off line"),
+        "online": _("Connected"),
+        "offline": _("Not connected"),
         "never": _("Never heard of"),
         "out": _("Out of service"),
     }[state]
