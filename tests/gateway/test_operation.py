@@ -4,7 +4,9 @@ import asyncio
 import signal
 import sys
 
-from onecard.gateway.settings import AcceptLimits, GatewaySettings, UplinkLimits
+from onecard.gateway.drivers.native.driver import NativeDriver
+from onecard.gateway.gateway import Gateway
+from onecard.gateway.settings import AcceptLimits, GatewaySettings, LineLimits, UplinkLimits
 from onecard.kernel.codes import Result
 from tests.gateway.fake_app import FakeApplication
 from tests.gateway.harness import House, until
@@ -100,6 +102,40 @@ async def test_more_connections_than_the_rate_wait_their_turn(house: House):
     await asyncio.gather(*(client.connect() for client in clients))
     assert asyncio.get_running_loop().time() - begun > 0.3
     assert gateway.lines == 30
+
+
+async def test_all_lines_come_back_after_a_restart_no_faster_than_the_gate_lets_them(house: House):
+    lines = range(1, 61)
+    for line_id in lines:
+        house.list_line(line_id, front_end=True)
+    gateway = await house.start(accept=AcceptLimits(per_second=40))
+    port = house.port("native")
+    clients = [house.native(line_id) for line_id in lines]
+    keeping = [asyncio.create_task(client.keep_open()) for client in clients]
+    await until(lambda: gateway.lines == 60, 20)
+    await gateway.stop()
+    again = house.gateway = Gateway(gateway.settings, {NativeDriver(): port}, clock=house.clock)
+    begun = asyncio.get_running_loop().time()
+    await again.start()
+    await until(lambda: again.lines == 60, 30)
+    assert asyncio.get_running_loop().time() - begun > 0.4  # 60 lines, of which 40 may begin at once
+    assert again.counters.accepted <= 120
+    assert not again.counters.refused
+    for task in keeping:
+        task.cancel()
+
+
+async def test_who_waited_for_his_turn_in_vain_is_no_attempt_to_report(house: House):
+    house.list_line(1, front_end=True)
+    gateway = await house.start(accept=AcceptLimits(per_second=1), line=LineLimits(handshake_s=0.3))
+    first = house.native(1)
+    await first.connect()
+    opened = [await asyncio.open_connection("127.0.0.1", house.port("native")) for _ in range(2)]
+    await until(lambda: gateway.counters.refused["handshake_timeout"] == 2)
+    await gateway.reports.drain(1)
+    assert not [entry for report in house.app.device_reports for entry in report.refused]
+    for _, writer in opened:
+        writer.close()
 
 
 async def test_the_process_serves_and_ends_cleanly_on_sigterm(house: House):

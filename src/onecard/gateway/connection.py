@@ -100,7 +100,8 @@ class Connection:
             if reason and self.line is None:
                 self._services.counters.refused[reason] += 1
                 _log.warning("no %s line from %s: %s", self._driver.name, self.peer, reason)
-                self._owner.refused(self, reason)
+                if not self.tls.parked:  # else it was we who had no time: no attempt to report
+                    self._owner.refused(self, reason)
         else:
             if reason:
                 self._services.counters.closed[reason] += 1

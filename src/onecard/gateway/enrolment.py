@@ -46,6 +46,12 @@ class TryLimit:
             self._hosts.popitem(last=False)
         return left >= 1
 
+    def give_back(self, host: str) -> None:
+        """The code was good: whoever installs a hundred terminals behind one address is no stranger."""
+        if host in self._hosts:
+            left, since = self._hosts[host]
+            self._hosts[host] = (min(float(self._limits.per_host), left + 1), since)
+
 
 class EnrolDesk:
     """What all connections of the port share."""
@@ -133,7 +139,9 @@ class EnrolConnection:
             reply = Enrolled(code=Result.UNAVAILABLE, reason=RESULT_TEXT[Result.UNAVAILABLE].en)
         reply.submit_id = enrol.submit_id
         self._desk.counters.enrolments[reply.code] += 1
-        if reply.code != Result.APPROVED:
+        if reply.code == Result.APPROVED:
+            self._desk.tries.give_back(self.peer.rpartition(":")[0])
+        else:
             _log.warning("enrolment from %s: %s", self.peer, reply.reason)
         if not self._gone:
             self.tls.write(build_frame(PlatformFrame(enrolled=reply)))

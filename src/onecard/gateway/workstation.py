@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import unquote
 
 import h11
 
@@ -64,7 +65,9 @@ class Workstations:
         """The header that says whose line this is."""
         now_s = to_epoch_us(self.clock.now()) // 1_000_000
         origin = lineunit.LineUnit(line.unit_id, line.line_id)
-        return lineunit.build_line_unit(self.secret, origin, method=method, target=target, now_s=now_s)
+        path, mark, query = target.partition("?")
+        plain = unquote(path) + mark + query  # as the web tier sees it
+        return lineunit.build_line_unit(self.secret, origin, method=method, target=plain, now_s=now_s)
 
 
 class _Line:

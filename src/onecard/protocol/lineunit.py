@@ -23,7 +23,7 @@ class LineUnit:
 
 
 def build_line_unit(secret: bytes, origin: LineUnit, *, method: str, target: str, now_s: int) -> str:
-    """The header's value for one request; `target` is path and query as they stand in the request line."""
+    """The header's value for one request; `target` is the path (decoded) and the query (as sent)."""
     content = f"{origin.unit_id}.{origin.line_id}.{now_s}"
     return f"{content}.{_mac(secret, content, method, target)}"
 
