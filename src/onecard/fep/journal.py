@@ -22,6 +22,9 @@ _Out = TypeVar("_Out")
 Work = Callable[[sqlite3.Connection], _Out]
 _TOGETHER = 256
 _BUSY_MS = 5000
+_WAL_PAGES = 4000
+_CHECKPOINT_EVERY = 64
+"""Transactions; each writes about eight pages."""
 
 
 class JournalFull(Unavailable):
@@ -50,7 +53,10 @@ class Journal:
         self._closing = False
         self._db = self._open(max_pages)
         self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
+        self._behind = threading.Event()
+        self._mover = threading.Thread(target=self._checkpoint, name="checkpoint", daemon=True)
         self._thread.start()
+        self._mover.start()
 
     async def run(self, work: Work[_Out]) -> _Out:
         """The result of the work, once it is on the disk. Raises JournalFull, and whatever the work raises."""
@@ -69,6 +75,8 @@ class Journal:
             self._closing = True
             self._wake.notify()
         self._thread.join()
+        self._behind.set()
+        self._mover.join()
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("INSERT OR REPLACE INTO setting VALUES ('clean', 1)")
         self._db.close()
@@ -101,6 +109,8 @@ class Journal:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA journal_size_limit = 4194304")
+        # The other thread moves pages into the file long before; this is for the day on which it does not keep up.
+        database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         database.execute("PRAGMA cache_size = -4096")
         if max_pages:
             database.execute(f"PRAGMA max_page_count = {max_pages}")
@@ -126,6 +136,7 @@ class Journal:
     # the thread
 
     def _serve(self) -> None:
+        done_since = 0
         while True:
             with self._wake:
                 while not self._work and not self._closing:
@@ -134,9 +145,25 @@ class Journal:
                     return
                 batch = [self._work.popleft() for _ in range(min(len(self._work), _TOGETHER))]
             results = self._commit([work for work, _, _ in batch])
+            done_since += 1
+            if done_since >= _CHECKPOINT_EVERY:
+                done_since = 0
+                self._behind.set()
             for (_, done, loop), result in zip(batch, results, strict=True):
                 with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
                     loop.call_soon_threadsafe(_hand_out, done, result)
+
+    def _checkpoint(self) -> None:
+        """Move pages from the WAL into the file beside the writer, so that no terminal waits for it."""
+        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)) as database:
+            database.execute("PRAGMA synchronous = FULL")
+            while True:
+                self._behind.wait()
+                self._behind.clear()
+                if self._closing:
+                    return
+                with contextlib.suppress(sqlite3.OperationalError):
+                    database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _commit(self, works: list[Work[Any]]) -> list[Any]:
         """Results or exceptions. All in one transaction; one by one if that fails, so that each fails only by itself."""
