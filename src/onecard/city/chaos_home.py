@@ -30,6 +30,7 @@ def run_chaos(console: Console, *, seed: int, seconds: int, keep: bool) -> bool:
         run = chaos(home, seed=seed, seconds=seconds, console=console)
         problems = run.problems
         console.print(f"种子 seed {seed}，kill -9: {dict(run.kills)}", soft_wrap=True)
+        console.print(f"前置机线路 the front-end's line: {dict(run.weather)}", soft_wrap=True)
         for outcome, count in sorted(run.outcomes.items()):
             console.print(f"  {count:>7,}  {outcome}")
     finally:

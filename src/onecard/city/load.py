@@ -23,6 +23,7 @@ from onecard.city.numbering import account_of, card_of
 from onecard.city.plan import SEED, CityPlan, HolderPlan, holder_rows, make_plan
 from onecard.city.schema import ensure_tables
 from onecard.city.tree import Tree, build_tree, read_tree
+from onecard.city.updates import prepare_repository
 from onecard.datacenter import dj, dsn
 from onecard.datacenter.home import Home
 from onecard.ledger.opening import AccountRow, open_accounts
@@ -49,6 +50,7 @@ def load_city(home: Home, *, holders: int, console: Console, seed: int = SEED) -
         enrol_lines(home, [line for line in tree.lines if front is None or line != front.line_id])
         devices.ensure_gateway_files()
         chips.prepare(home, tree)
+        prepare_repository(home)
         done = _loaded(_PEOPLE)
         if done < plan.holders:
             _load_people(plan, tree, done, console=console)

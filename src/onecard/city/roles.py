@@ -70,10 +70,10 @@ def line_role(home: Home, ports: Ports, unit: str) -> Role:
     return Role("line", words, is_ready=lambda: accepts(ports.line), environment=_environment(home))
 
 
-def fep_role(home: Home, ports: Ports, folder: Path) -> Role:
-    """The front-end of a unit, at the end of that line."""
+def fep_role(home: Home, ports: Ports, folder: Path, *, gateway: str = "") -> Role:
+    """The front-end of a unit, at the end of that line or where the gateway is said to be."""
     words = (
-        *("serve", "fep", "--home", str(folder), "--gateway", f"127.0.0.1:{ports.line}", "--listen", "127.0.0.1"),
+        *("serve", "fep", "--home", str(folder), "--gateway", gateway or f"127.0.0.1:{ports.line}", "--listen", "127.0.0.1"),
         *("--native-port", str(ports.fep_native), "--iso-port", str(ports.fep_iso)),
         *("--workstation-port", str(ports.workstation), "--metrics-port", str(ports.fep_status)),
     )

@@ -73,9 +73,7 @@ class Supervisor:
 
     def start(self, role: Role, *, timeout_s: float = 60.0) -> None:
         """Start a role and wait until it serves. Raises RoleFailed, with the end of its log, when it ends or stays silent."""
-        assert role.name not in self._children, "role started twice"
-        child = self._children[role.name] = _Child(role)
-        self._spawn(child)
+        child = self.begin(role)
         deadline = time.monotonic() + timeout_s
         while not role.is_ready():
             assert child.process is not None
@@ -86,6 +84,13 @@ class Supervisor:
             if self.stopping:
                 return
             self._sleep(_READY_POLL_S)
+
+    def begin(self, role: Role) -> "_Child":
+        """Start a role without waiting for it."""
+        assert role.name not in self._children, "role started twice"
+        child = self._children[role.name] = _Child(role)
+        self._spawn(child)
+        return child
 
     def run(self, *, until: float | None = None, tick: Callable[[], None] | None = None) -> None:
         """Look after the roles until `stopping` is set (by a signal) or the monotonic moment `until` has come."""

@@ -22,7 +22,6 @@ from onecard.city.traffic_iso import IsoPost
 from onecard.city.traffic_native import NativeLine
 from onecard.city.world import SimTerminal, World
 from onecard.datacenter.home import Home
-from onecard.services.devices.api import terminal_master_key
 from onecard.terminal.errors import TerminalError
 from onecard.terminal.iso8583 import Iso8583Terminal
 from onecard.terminal.journal import Journal
@@ -128,7 +127,7 @@ class Traffic:
     def _iso(self, home: Home, world: World, setup: Setup, terminal: SimTerminal) -> IsoPost:
         pos = Iso8583Terminal(
             HOST, setup.iso_port, identity(home, terminal.line_id), terminal_id=terminal.terminal_id, tid=terminal.tid,
-            mid=terminal.mid, master_key=terminal_master_key(terminal.terminal_id), journal=self._journal,
+            mid=terminal.mid, master_key=world.master_keys[terminal.terminal_id], journal=self._journal,
         )  # fmt: skip
         return IsoPost(pos, self._journal, world, rng=random.Random(self._rng.random()))  # noqa: S311
 

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 
 from onecard.city.plan import PUBLIC_MERCHANTS, MerchantPlan, make_plan
+from onecard.services.devices.api import terminal_master_key
 
 _TERMINALS = """
 SELECT t.id, t.tid, lpad(m.id::text, 15, '0'), t.driver, t.line_id, coalesce(m.unit_id, 0), m.name, m.public
@@ -50,6 +51,8 @@ class World:
     cards: dict[int, list[int]]
     sams: dict[int, int]
     """SAM numbers by terminal."""
+    master_keys: dict[int, bytes]
+    """Of ISO 8583 terminals, as they were loaded at the installation."""
 
     def cards_at(self, terminal: SimTerminal) -> list[int]:
         """The cards that come to a terminal."""
@@ -57,7 +60,7 @@ class World:
 
 
 def read_world(dsn: str) -> World:
-    """Read it from the data centre, as the application may."""
+    """Read it from the data centre, as the application may. Not from inside an event loop: the vault is asked for keys."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(_TERMINALS).fetchall()
         cards = {0: [int(row[0]) for row in connection.execute(_PUBLIC, (CARDS_OF_OPERATOR,)).fetchall()]}
@@ -67,7 +70,8 @@ def read_world(dsn: str) -> World:
         sams = {int(terminal): int(sam) for terminal, sam in connection.execute(_SAMS).fetchall()}
     plans = _merchant_plans()
     terminals = [_terminal(row, plans.get(row[6], _ANY)) for row in rows]
-    return World([each for each in terminals if cards.get(each.unit_id)], cards, sams)
+    master_keys = {each.terminal_id: terminal_master_key(each.terminal_id) for each in terminals if each.is_iso}
+    return World([each for each in terminals if cards.get(each.unit_id)], cards, sams, master_keys)
 
 
 def _terminal(row: tuple[Any, ...], plan: MerchantPlan) -> SimTerminal:
