@@ -26,6 +26,7 @@ from onecard.protocol.proto.device_pb2 import LineState, LineTerminalRef, Welcom
 from onecard.protocol.proto.records_pb2 import Records
 from onecard.terminal.native import Listeners, NativeClient
 from onecard.terminal.tls import Backoff
+from tests.gateway.fake_app import mid_of
 from tests.gateway.harness import House
 from tests.gateway.pki import Authority
 
@@ -108,7 +109,7 @@ class Unit:
             entry.certificate_sha256 = self.house.issue(entry.terminal_id).fingerprint
         app._tell(_event(app.lines[LINE]))
 
-    async def start(self, *, port: int | None = None, disk: DiskLimits | None = None) -> Fep:
+    async def start(self, *, port: int | None = None, disk: DiskLimits | None = None, attach: Path | None = None) -> Fep:
         settings = FepSettings(
             home=self.home,
             gateway_host="127.0.0.1",
@@ -117,6 +118,7 @@ class Unit:
             native_port=0,
             iso_port=0,
             workstation_port=None,
+            attach=attach,
             heartbeat_s=0.5,
             silence_s=2.0,
             disk=disk or DiskLimits(low_bytes=1, low_permille=1, sales_bytes=1, ballast_bytes=4096),
@@ -174,7 +176,7 @@ async def ask(client: NativeClient, op: Operation, seq: int, amount_fen: int = 5
 def recall_terminals(unit: Unit) -> Welcome:
     """What an earlier line would have left in the journal: the line's terminals."""
     refs = [
-        LineTerminalRef(terminal_id=number, tid=tid, certificate_sha256=unit.house.issue(number).fingerprint)
+        LineTerminalRef(terminal_id=number, tid=tid, mid=mid_of(tid), certificate_sha256=unit.house.issue(number).fingerprint)
         for number, tid in TERMINALS.items()
     ]
     welcome = Welcome(line_id=LINE, window=8, terminals=refs)
