@@ -5,6 +5,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from onecard.kernel.errors import InvalidInput, OneCardError
 if TYPE_CHECKING:
     from onecard.terminal.kinds.parts import Display
     from onecard.terminal.kinds.program import Setup
+    from onecard.terminal.reader.base import Reader
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="终端模拟器 Terminals: pos, door, attendance, kiosk, meter.")
 
@@ -24,16 +26,22 @@ Script = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="
 Keypad = Annotated[bool, typer.Option("--keypad", help="交互键盘，出错继续 Interactive: a mistake does not end it.")]
 State = Annotated[Path | None, typer.Option(file_okay=False, help="本机数据目录 Where the terminal keeps its journal.")]
 Terminal = Annotated[int, typer.Option(help="终端编号，线路仅一台时可省 Id of the terminal, where the line has several.")]
+Sam = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="虚拟 SAM 文件（收银机）File of a virtual SAM (POS).")
+]
+Chip = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="虚拟芯片卡文件 File of the virtual chip in the slot.")
+]
 Server = Annotated[str, typer.Option(help="证书上的服务器名 Name on the server's certificate.")]
 
 
 def _add(name: str, zh: str, en: str) -> None:
     def command(
         line: Folder, connect: Connect, script: Script = None, keypad: Keypad = False, state: State = None,
-        terminal: Terminal = 0, server_name: Server = "localhost",
+        terminal: Terminal = 0, server_name: Server = "localhost", sam: Sam = None, chip: Chip = None,
     ) -> None:  # fmt: skip
         setup = _setup(name, line, connect, state=state, terminal_id=terminal, server_name=server_name)
-        asyncio.run(_run(setup, script, keypad=keypad))
+        asyncio.run(_run(_with_sam(setup, sam), script, slot=_slot(chip), keypad=keypad))
 
     app.command(name, help=f"{zh} {en}")(command)
 
@@ -64,6 +72,25 @@ def _setup(kind: str, line: Path, connect: str, *, state: Path | None, terminal_
     )  # fmt: skip
 
 
+def _with_sam(setup: "Setup", sam: Path | None) -> "Setup":
+    if sam is None:
+        return setup
+    from onecard.terminal.chipcard import SamSlot
+    from onecard.terminal.reader.local import LocalReader
+    from onecard.terminal.sam.virtual import VirtualSam
+
+    return replace(setup, sam=SamSlot(LocalReader(VirtualSam.open(sam))))
+
+
+def _slot(chip: Path | None) -> "Reader | None":
+    if chip is None:
+        return None
+    from onecard.terminal.card.virtual import VirtualCard
+    from onecard.terminal.reader.local import LocalReader
+
+    return LocalReader(VirtualCard.open(chip))
+
+
 def _enrolled_as(line: Path) -> int:
     """The terminal a certificate behind a front-end belongs to; 0: a line's own certificate."""
     file = line / "line.json"
@@ -80,7 +107,7 @@ def _show(display: "Display") -> None:
     sys.stdout.flush()
 
 
-async def _run(setup: "Setup", script: Path | None, *, keypad: bool) -> None:
+async def _run(setup: "Setup", script: Path | None, *, slot: "Reader | None", keypad: bool) -> None:
     from onecard.terminal.kinds.program import Program
     from onecard.terminal.kinds.script import parse_line, run_step
 
@@ -91,7 +118,7 @@ async def _run(setup: "Setup", script: Path | None, *, keypad: bool) -> None:
             async for line in _lines(script):
                 number += 1
                 try:
-                    for step in parse_line(line):
+                    for step in parse_line(line, slot=slot):
                         if not await run_step(program, step):
                             return
                 except OneCardError as error:
