@@ -59,6 +59,17 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Devices"),
+            "items": [
+                _item(_("Device status"), "monitor_heart", "centre_devices", Can.VIEW_DEVICES),
+                _item(_("Device alarms"), "notifications_active", "centre_alarms", Can.VIEW_DEVICES),
+                _item(_("Device registry"), "devices", "centre_registry", Can.VIEW_DEVICES),
+                _item(_("Device parameters"), "tune", "centre_templates", Can.VIEW_DEVICES),
+                _item(_("Roll-outs"), "system_update_alt", "centre_rollouts", Can.VIEW_ROLLOUTS),
+                _item(_("Deciding off line"), "cloud_off", "centre_offline", Can.VIEW_DEVICES),
+            ],
+        },
+        {
             "title": _("Keys"),
             "items": [
                 _item(_("Key status"), "vpn_key", "centre_keys", Can.VIEW_KEYS),

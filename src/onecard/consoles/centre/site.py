@@ -9,6 +9,7 @@ from unfold.sites import UnfoldAdminSite
 
 from onecard.consoles.centre import addresses
 from onecard.consoles.centre.pages import accounts, home, settlement, transactions, tree
+from onecard.consoles.centre.pages.deviceurls import device_urls
 from onecard.consoles.centre.pages.keyurls import key_urls
 from onecard.consoles.centre.tables.registry import register
 
@@ -39,6 +40,7 @@ class CentreSite(UnfoldAdminSite):  # type: ignore[misc]
             path("settlement/<int:run_id>/settle/", view(settlement.settle), name="centre_settle"),
             path("settlement/<int:run_id>/<slug:sheet>.<slug:extension>", view(settlement.download), name="centre_sheet"),
             *key_urls(view),
+            *device_urls(view),
             *(path(page.path, view(page.view), name=page.name) for page in addresses.ALL),
         ]
 

@@ -1,6 +1,7 @@
 """Devices in the background: sending messages about alarms, which may wait for other people's servers."""
 
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 
 
 @app.task(name="send_alarm_messages", queue="devices")
@@ -10,3 +11,11 @@ def send_alarm_messages() -> None:
 
     while send_messages():
         pass
+
+
+def queue_messages() -> None:
+    """Have what is due sent, once."""
+    try:
+        send_alarm_messages.configure(queueing_lock="alarm-messages").defer()
+    except AlreadyEnqueued:
+        return

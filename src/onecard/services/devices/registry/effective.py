@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db import connection
 
+from onecard.kernel.errors import NotFound
+
 Values = Mapping[str, Any]
 Templates = dict[tuple[int | None, int | None], Values]
 """Values by (model, unit)."""
@@ -81,6 +83,16 @@ def places_of_scope(model_id: int | None, unit_id: int | None) -> list[PlaceRow]
 def place_of_device(device_id: int) -> list[PlaceRow]:
     """The place of one device; none while it is in store."""
     return _places("d.id = %s", [device_id])
+
+
+def unit_of(unit_id: int) -> tuple[int, str]:
+    """A unit's operator and name. Raises NotFound."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT operator_id, name FROM operators_unit WHERE id = %s", [unit_id])
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFound(f"无此接入单位：{unit_id}", f"no such unit: {unit_id}")
+    return row[0], row[1]
 
 
 def _places(condition: str, parameters: list[Any]) -> list[PlaceRow]:

@@ -33,12 +33,12 @@ from onecard.services.devices.registry.effective import (
     effective_values,
     place_of_device,
     places_of_scope,
+    unit_of,
 )
 from onecard.services.devices.registry.errors import REFUSALS
 from onecard.services.devices.registry.publish import load_defaults, load_templates, lock_parameters, refresh_lines
 from onecard.services.devices.registry.values import check_value, check_values
 from onecard.services.operators.api import refusals
-from onecard.services.operators.models import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +185,7 @@ def _check_scope(change: Change, actor: Actor) -> None:
     if change.unit_id is None:
         _need_all(actor)
         return
-    unit = Unit.objects.filter(pk=change.unit_id).first()
-    if unit is None:
-        raise NotFound(f"无此接入单位：{change.unit_id}", f"no such unit: {change.unit_id}")
-    actor.require(permissions.CONFIGURE, unit.operator_id)
+    actor.require(permissions.CONFIGURE, unit_of(change.unit_id)[0])
 
 
 def _need_all(actor: Actor) -> None:
@@ -235,7 +232,7 @@ def _store_template(change: Change, values: Mapping[str, Any], *, actor: Actor, 
 
 def _default_name(change: Change) -> str:
     model = DeviceModel.objects.filter(pk=change.model_id).first() if change.model_id is not None else None
-    unit = Unit.objects.filter(pk=change.unit_id).first() if change.unit_id is not None else None
+    unit = unit_of(change.unit_id)[1] if change.unit_id is not None else None
     return " / ".join(str(part) for part in (unit, model) if part is not None)[:100]
 
 
