@@ -14,6 +14,7 @@ from onecard.consoles.centre.pages import (
     heldcodes,
     holders,
     loads,
+    offline,
     paycodes,
     rollouts,
     stock,
@@ -93,4 +94,11 @@ ROLLOUTS = (
     Address("rollouts/<int:rollout_id>/act/", rollouts.control, "centre_rollout_control"),
 )
 
-ALL = (*ROLLOUTS, *CARDS, *PEOPLE, *ADMISSION)
+OFFLINE = (
+    Address("offline/", offline.offline, "centre_offline"),
+    Address("offline/release/", offline.release, "centre_offline_release"),
+    Address("offline/limits/", offline.set_limit, "centre_offline_limit"),
+    Address("offline/figures/", offline.set_figures, "centre_offline_figures"),
+)
+
+ALL = (*OFFLINE, *ROLLOUTS, *CARDS, *PEOPLE, *ADMISSION)

@@ -13,6 +13,7 @@ from onecard.services.devices.registry import permissions as registry
 from onecard.services.issuing import permissions as issuing
 from onecard.services.keys import permissions as keys
 from onecard.services.keys.custody import permissions as custody
+from onecard.services.offline import permissions as offline
 from onecard.services.paycodes import permissions as paycodes
 from onecard.services.people import permissions as people
 from onecard.services.rollouts import permissions as rollouts
@@ -37,7 +38,9 @@ _CHIP_PARAMETERS = "chip.parameters"
 
 CARRIES: dict[Can, frozenset[str]] = {
     Can.VIEW_DIRECTORY: frozenset({DIRECTORY_READ}),
-    Can.CHANGE_DIRECTORY: frozenset({cards.RULES, _CAPS, _CHIP_PARAMETERS, "paycodes.limits", *devices.PERMISSIONS}),
+    Can.CHANGE_DIRECTORY: frozenset(
+        {cards.RULES, _CAPS, _CHIP_PARAMETERS, "paycodes.limits", "offline.rules", *devices.PERMISSIONS}
+    ),
     Can.VIEW_ACCOUNTS: frozenset({ACCOUNTS_READ, "paycodes.view"}),
     Can.CHANGE_ACCOUNTS: frozenset({_WAIVE}),
     Can.VIEW_TRANSACTIONS: frozenset({TRANSACTIONS_READ}),
@@ -54,7 +57,7 @@ CARRIES: dict[Can, frozenset[str]] = {
     Can.VIEW_DEVICES: frozenset({registry.VIEW}),
     Can.CHANGE_DEVICES: frozenset(registry.PERMISSIONS),
     Can.VIEW_ROLLOUTS: frozenset({rollouts.VIEW}),
-    Can.RUN_ROLLOUTS: frozenset(rollouts.PERMISSIONS) - {rollouts.KEYS},
+    Can.RUN_ROLLOUTS: (frozenset(rollouts.PERMISSIONS) - {rollouts.KEYS}) | {"offline.release"},
     Can.VIEW_KEYS: frozenset({custody.READ}),
     Can.MANAGE_KEYS: (
         frozenset({*keys.PERMISSIONS, *custody.PERMISSIONS, rollouts.KEYS}) - {custody.COMPONENT} - custody.BY_NOBODY
@@ -72,7 +75,7 @@ TWO_PERSON: frozenset[str] = frozenset(
 
 def known() -> dict[str, Text]:
     """Every permission string that somebody can carry, with its words."""
-    domains = (cards, chip, devices, registry, issuing, keys, custody, people, paycodes, rollouts)
+    domains = (cards, chip, devices, registry, issuing, keys, custody, offline, people, paycodes, rollouts)
     words = OWN | {name: text for domain in domains for name, text in domain.PERMISSIONS.items()}
     return {name: text for name, text in words.items() if name not in custody.BY_NOBODY}
 

@@ -34,12 +34,13 @@ def policy() -> Policy:
     return Policy(row.fallback_ms, row.guard_permille, row.hold_over_cards, row.hold_over_permille)
 
 
-def set_policy(figures: Policy, *, actor: Actor) -> None:
-    """Raises Forbidden, InvalidInput."""
+def set_policy(figures: Policy, *, actor: Actor) -> OfflinePolicy:
+    """Put other figures in force. Raises Forbidden, InvalidInput."""
     _platform(actor)
     with transaction.atomic(), refusals():
         OfflinePolicy.objects.filter(one=True).update(**asdict(figures))
         _signal(None)
+    return OfflinePolicy.objects.get()
 
 
 def set_card_limit(

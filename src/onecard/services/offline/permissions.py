@@ -3,7 +3,6 @@
 from onecard.kernel.codes import Text
 
 PERMISSIONS: dict[str, Text] = {
-    "offline.view": Text("查看脱机规则与名单版本", "see offline rules and the versions of lists"),
     "offline.rules": Text("设定脱机规则", "set offline rules"),
     "offline.release": Text("发布被暂缓的黑名单", "release a deny list that is held"),
 }
