@@ -151,9 +151,7 @@ def _page(request: HttpRequest, found: Line, *, shown: tuple[api.EnrolmentCode, 
             "svg": picture, "code": made.code, "uri": made.uri, "until": formats.moment(made.expires_at),
             "terminal": terminal.tid if terminal else "",
         }  # fmt: skip
-    response = render(request, "centre/admission_line.html", context)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return render(request, "centre/admission_line.html", context)
 
 
 def _state(found: Line, now: datetime) -> tuple[str, str]:
@@ -161,7 +159,7 @@ def _state(found: Line, now: datetime) -> tuple[str, str]:
     operator = found.operator or (found.unit.operator if found.unit else None)
     assert operator is not None, "kept by the constraint line_one_owner"
     if found.state == LineState.REVOKED:
-        return _("revoked"), "bad"
+        return found.get_state_display(), "bad"
     if operator.status != "active":
         return _("disabled: the operator is suspended"), "bad"
     unit = found.unit
