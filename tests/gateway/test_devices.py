@@ -82,6 +82,10 @@ async def test_states_of_devices_behind_a_front_end_are_merged_until_they_are_re
     house.app.reported.clear()
     await house.app.reported.wait()
     assert set(house.app.reports[-1].online_terminal_id) == {10, 11}
+    house.gateway.services.heard.clear()
+    gone = DeviceState(terminal_id=10, online=False)
+    writer.write(build_frame(DeviceFrame(heartbeat=Heartbeat(devices=[gone]))))
+    await until(lambda: house.gateway.services.heard.keys() == {11})
 
 
 async def test_events_are_answered_only_when_they_are_stored(house: House):

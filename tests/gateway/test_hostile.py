@@ -194,7 +194,7 @@ async def test_a_device_that_does_not_read_its_answers_is_dropped(house: House):
             pass
 
     flooding = asyncio.create_task(flood())
-    await until(lambda: gateway.counters.closed["write_stalled"], 10)
+    await until(lambda: gateway.counters.closed["write_stalled"], 30)
     flooding.cancel()
     await asyncio.gather(flooding, return_exceptions=True)
     await expect_others_unaffected(house)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from onecard.gateway.apps import AppServers
 from onecard.gateway.connection import Connection
 from onecard.gateway.drivers.base import Driver, Services
 from onecard.gateway.enrolment import EnrolDesk
-from onecard.gateway.errors import PlatformError
+from onecard.gateway.figures import FigureSender
 from onecard.gateway.files import Files
 from onecard.gateway.http import serve_http
 from onecard.gateway.listener import Listener
@@ -29,14 +29,12 @@ from onecard.gateway.uplink import Uplink
 from onecard.gateway.workstation import Workstations
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.codes import RESULT_TEXT, Result
-from onecard.protocol.proto.app_pb2 import AdmissionEvent, LineReport, LineReportReply
-from onecard.protocol.proto.app_pb2_grpc import ApplicationStub
+from onecard.protocol.proto.app_pb2 import AdmissionEvent
 from onecard.protocol.proto.device_pb2 import PlatformFrame
 
 _log = logging.getLogger(__name__)
 _SWEEP_S = 1.0
 _SWEEP_SLICE = 500
-_HEARD_S = 120.0
 
 
 class Gateway:
@@ -78,6 +76,9 @@ class Gateway:
             limits=settings.line,
             spawn=self._spawn,
         )
+        self._figures = FigureSender(
+            self._apps, self.services, interval_s=settings.report_s, lines=lambda: [*self._by_line, *self.attached_lines]
+        )
         if settings.web:
             self.services.http = Workstations(
                 settings.web, settings.web_secret, clock=clock, counters=self.counters, spawn=self._spawn
@@ -89,7 +90,7 @@ class Gateway:
         """Ask for the list, wait for it a moment, then open the ports. Raises OSError if a port is taken."""
         self._spawn(self._watch())
         self._spawn(self._sweep())
-        self._spawn(self._report())
+        self._spawn(self._figures.run())
         self._spawn(self.reports.run())
         self._spawn(self._teller.run())
         self._add_gauges()
@@ -293,32 +294,6 @@ class Gateway:
             except TimeoutError:
                 continue
 
-    async def _report(self) -> None:
-        interval = self.settings.report_s
-        while True:
-            await asyncio.sleep(interval)
-            report = self._line_report(interval)
-            try:
-                await self._apps.call(partial(_send_report, report), deadline_s=interval)
-            except PlatformError:
-                continue
-
-    def _line_report(self, interval: float) -> LineReport:
-        count, p50, p99 = self.counters.latency.take_interval()
-        horizon = self._loop.time() - _HEARD_S
-        heard = self.services.heard
-        for terminal_id in [number for number, at in heard.items() if at < horizon]:
-            del heard[terminal_id]
-        return LineReport(
-            gateway=self.settings.name,
-            online_line_id=[*self._by_line, *self.attached_lines],
-            online_terminal_id=list(heard),
-            refused_handshakes=sum(self.counters.refused.values()),
-            requests_per_second=count / interval,
-            latency_p50_ms=p50,
-            latency_p99_ms=p99,
-        )
-
     def _add_gauges(self) -> None:
         self.counters.gauges |= {
             "connections": ("Open connections, handshakes included.", lambda: float(len(self._connections))),
@@ -338,8 +313,3 @@ class Gateway:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("background work failed", exc_info=error)
-
-
-def _send_report(report: LineReport, stub: ApplicationStub, timeout: float) -> Awaitable[LineReportReply]:
-    reply: Awaitable[LineReportReply] = stub.ReportLines(report, timeout=timeout)
-    return reply

@@ -51,7 +51,20 @@ _IDLE_S = 2.5 * HEARTBEAT_SECONDS
 class NativeSession:
     """A Session (see drivers/base.py)."""
 
-    __slots__ = ("_buffer", "_closed", "_greeted", "_held", "_http", "_keys", "_line", "_loop", "_open", "_services", "_wire")
+    __slots__ = (
+        "_behind",
+        "_buffer",
+        "_closed",
+        "_greeted",
+        "_held",
+        "_http",
+        "_keys",
+        "_line",
+        "_loop",
+        "_open",
+        "_services",
+        "_wire",
+    )
 
     idle_limit_s = _IDLE_S
 
@@ -66,6 +79,7 @@ class NativeSession:
         self._open: set[int] = set()
         self._keys: PayCodeKeys | None = None
         self._http: HttpLine | None = None
+        self._behind: frozenset[int] = frozenset()
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -157,7 +171,7 @@ class NativeSession:
 
     def _heartbeat(self, heartbeat: Heartbeat) -> None:
         check_heartbeat(heartbeat, self._line.terminal_ids)
-        self._hear({device.terminal_id for device in heartbeat.devices if device.online})
+        self._hear_behind(heartbeat)
         self._services.reports.heartbeat(self._line, heartbeat, address=self._wire.peer)
         now_us = self._services.now_us()
         self._wire.send(build_frame(PlatformFrame(heartbeat=HeartbeatAnswer(platform_clock_us=now_us))))
@@ -262,6 +276,14 @@ class NativeSession:
         self._wire.send(build_frame(answer))
         if self._held:
             self._drain()
+
+    def _hear_behind(self, heartbeat: Heartbeat) -> None:
+        """Only what has changed is said: a device that was on line and is not named still is."""
+        if heartbeat.devices:
+            told = {device.terminal_id: device.online for device in heartbeat.devices}
+            self._behind = (self._behind - told.keys()) | {terminal_id for terminal_id, online in told.items() if online}
+        if self._behind:
+            self._hear(self._behind & self._line.terminal_ids)
 
     def _hear(self, terminals: set[int] | frozenset[int]) -> None:
         self._services.heard.update(dict.fromkeys(terminals, self._loop.time()))
