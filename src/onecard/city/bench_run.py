@@ -56,8 +56,8 @@ class Roles:
 
 
 @contextmanager
-def running_roles(town: AtHome) -> Iterator[Roles]:
-    """The application server and a gateway as processes of their own; drained at the end."""
+def running_roles(town: AtHome, *, worker: bool = False) -> Iterator[Roles]:
+    """The application server and a gateway as processes of their own, with `worker` a worker too; drained at the end."""
     iso, native, metrics = _free_ports(3)
     roles = Roles(town, iso, native)
     socket_path = town.home.run_dir / "app.sock"
@@ -67,11 +67,13 @@ def running_roles(town: AtHome) -> Iterator[Roles]:
     try:
         roles.commands["app"] = ([*command, "app"], lambda: _answers(socket.AF_UNIX, str(socket_path)))
         roles.commands["gateway"] = ([*command, *gateway], lambda: _answers(socket.AF_INET, ("127.0.0.1", iso)))
+        if worker:
+            roles.commands["worker"] = ([*command, "worker"], lambda: True)
         for name in roles.commands:
             start_role(roles, name)
         yield roles
     finally:
-        for name in ("gateway", "app"):
+        for name in ("worker", "gateway", "app"):
             process = roles.processes.get(name)
             if process is not None:
                 process.terminate()

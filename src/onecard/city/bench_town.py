@@ -103,7 +103,7 @@ def build_town(home: Home, *, accounts: int, terminals: int, front_ends: int, sa
     for terminal, line, merchant in zip(made, owners, places, strict=True):
         by_line[line].append((terminal, f"{terminal:08d}", f"{merchant:015d}"))
     bench_lines = [BenchLine(*pem, tuple(by_line[line])) for line, pem in zip(lines, files, strict=True)]
-    cards = _open_accounts(home, accounts, operator=root.pk, card_type=card_type.pk, say=say)
+    cards = open_bench_accounts(home, accounts, operator=root.pk, card_type=card_type.pk, say=say)
     return Town(home, cards, tuple(bench_lines[:terminals]), tuple(bench_lines[terminals:]))
 
 
@@ -124,7 +124,8 @@ def _enrol(home: Home, lines: Sequence[int]) -> list[tuple[Path, Path]]:
     return files
 
 
-def _open_accounts(home: Home, count: int, *, operator: int, card_type: int, say: Say) -> Path:
+def open_bench_accounts(home: Home, count: int, *, operator: int, card_type: int, say: Say) -> Path:
+    """So many accounts with one card each; gives the file of their numbers, 8 bytes each."""
     from onecard.ledger.opening import AccountRow, open_accounts
 
     cards = array("q")

@@ -15,6 +15,11 @@ BENCHES = {
     ),
     "advice": Entry("脱机流水成批上送（自有协议）", "offline records in batches, native driver", "onecard.city.bench_advice:run"),
     "fep": Entry("前置机：大小、内存、脱机决定", "a front-end: size, memory, offline decisions", "onecard.fep.bench:run"),
+    "access": Entry(
+        "接入层：一万六千台前置机、名单、补传、脱机决定",
+        "the access tier: 16,320 front-ends and what they do",
+        "onecard.city.bench_access:run",
+    ),
     "tac": Entry("TAC 分散与校验", "deriving card keys and verifying TACs", "onecard.services.keys.bench:run"),
     "people": Entry("三十万持卡人批量导入", "loading 300,000 cardholders", "onecard.services.people.bench:run"),
     "clear": Entry("一百万笔清分与结算", "clearing and settling a million transactions", "onecard.services.settlement.bench:run"),

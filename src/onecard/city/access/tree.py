@@ -21,6 +21,9 @@ class Fleet:
     folder: Path
     terminals: tuple[int, ...]
     """One of each line."""
+    operator: int
+    """The root, whose cards are paid with."""
+    card_type: int
 
 
 def build_tree(home: Home, *, operators: int = OPERATORS, units: int = UNITS, say: Say) -> Fleet:
@@ -31,6 +34,7 @@ def build_tree(home: Home, *, operators: int = OPERATORS, units: int = UNITS, sa
     from onecard.services.operators.models import Unit
 
     root = tree.create_operator("ROOT", "测试城市", parent_id=None, holder_cap=100_000_000)
+    card_type = tree.create_card_type("STD", "普通卡")
     now = datetime.now(UTC)
     until = now + timedelta(days=365)
     lines: list[int] = []
@@ -42,7 +46,7 @@ def build_tree(home: Home, *, operators: int = OPERATORS, units: int = UNITS, sa
                  valid_from=now, valid_until=until)
             for n in range(units)
         )  # fmt: skip
-        merchants = [tree.create_merchant("食堂", unit_id=unit.pk).pk for unit in made]
+        merchants = [tree.create_merchant("食堂", unit_id=unit.pk, public=True).pk for unit in made]
         own = devices.create_lines(
             devices.NewLine(f"{unit.name} 前置机", kind=devices.LineKind.FRONT_END, unit_id=unit.pk) for unit in made
         )
@@ -53,7 +57,7 @@ def build_tree(home: Home, *, operators: int = OPERATORS, units: int = UNITS, sa
     say(f"{operators} operators, {len(lines):,} units, each with a front-end and a terminal")
     folder = _enrol(home, lines)
     say(f"{len(lines):,} certificates issued")
-    return Fleet(tuple(lines), folder, tuple(terminals))
+    return Fleet(tuple(lines), folder, tuple(terminals), root.pk, card_type.pk)
 
 
 def _enrol(home: Home, lines: list[int]) -> Path:
