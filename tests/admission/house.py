@@ -41,6 +41,17 @@ def running(home: Home, database: TestDatabase) -> Iterator[House]:
         yield House(native, enrol, log)
 
 
+@contextmanager
+def front_end(folder: Path, gateway: int) -> Iterator[int]:
+    """`onecard serve fep` on an enrolment folder; gives its port for terminals."""
+    native, iso, metrics = _free_ports(3)
+    words = ["fep", "--home", str(folder), "--gateway", f"127.0.0.1:{gateway}", "--listen", "127.0.0.1"]
+    words += ["--native-port", str(native), "--iso-port", str(iso), "--metrics-port", str(metrics), "--workstation-port", "-1"]
+    log = folder / "fep.log"
+    with log.open("ab") as output, _process(words, {}, output.fileno()):
+        yield native
+
+
 def until(condition: Callable[[], object], within_s: float, *, what: Callable[[], str] = lambda: "") -> float:
     """Waits for a condition of another process, which nothing announces; gives how long that took."""
     begin = time.monotonic()

@@ -27,7 +27,7 @@ from onecard.terminal.errors import LineDown, LineRefused
 from onecard.terminal.native import NativeClient
 from onecard.terminal.tls import Identity
 from tests.admission.conftest import ADMIN
-from tests.admission.house import House, running, until
+from tests.admission.house import House, front_end, running, until
 from tests.support.postgres import TestDatabase
 
 CUT_OFF_S = 5.0
@@ -62,11 +62,11 @@ def enrolled(line: int, folder: Path) -> device.Enrolment:
     return device.enrol(api.make_enrolment_code(line_id=line, actor=ADMIN).uri, folder)
 
 
-async def connected(house: House, identity: Identity, *, within_s: float) -> tuple[NativeClient, float]:
+async def connected(port: int, identity: Identity, *, within_s: float) -> tuple[NativeClient, float]:
     """A line that is up, and how long it was refused before."""
     begin = time.monotonic()
     while True:
-        client = NativeClient("127.0.0.1", house.native, identity)
+        client = NativeClient("127.0.0.1", port, identity)
         try:
             await client.connect()
             return client, time.monotonic() - begin
@@ -216,7 +216,7 @@ def test_the_end_of_a_unit_cuts_its_lines_off_within_5_s_and_an_extension_brings
     after: dict[str, list[float]] = {"cut off": [], "back": []}
 
     async def live() -> None:
-        clients = [(await connected(house, one.identity, within_s=CUT_OFF_S))[0] for one in made.values()]
+        clients = [(await connected(house.native, one.identity, within_s=CUT_OFF_S))[0] for one in made.values()]
         lease = await clients[0].ask_lease()
         assert lease.code == Result.APPROVED and lease.lease
 
@@ -234,7 +234,7 @@ def test_the_end_of_a_unit_cuts_its_lines_off_within_5_s_and_an_extension_brings
 
         # Extended by a person: they come back by themselves.
         await in_thread(lambda: operators.extend_unit(unit, valid_until=datetime.now(UTC) + timedelta(days=30)))
-        back = [await connected(house, one.identity, within_s=CUT_OFF_S) for one in made.values()]
+        back = [await connected(house.native, one.identity, within_s=CUT_OFF_S) for one in made.values()]
         after["back"] = [seconds for _, seconds in back]
 
         # Ended by a person.
@@ -251,25 +251,56 @@ def test_the_end_of_a_unit_cuts_its_lines_off_within_5_s_and_an_extension_brings
     print(f"seconds after the change: {after}")
 
 
+def test_devices_behind_a_front_end_are_cut_off_with_it_within_5_s_and_come_back_with_it(
+    house: House, unit: int, tmp_path: Path
+) -> None:
+    line = new_line(unit, "front_end")
+    merchant = operators.create_merchant("食堂", unit_id=unit).pk
+    (terminal,) = api.create_terminals([api.NewTerminal(merchant, line)])
+    enrolled(line, tmp_path / "fep")
+    pos = device.enrol(api.make_enrolment_code(terminal_id=terminal, actor=ADMIN).uri, tmp_path / "pos")
+    assert (pos.line_id, pos.terminal_id) == (line, terminal)
+
+    async def live(port: int) -> dict[str, float]:
+        client, _ = await connected(port, pos.identity, within_s=30)
+        assert list(client.terminals) == [terminal]
+        end = datetime.now(UTC) + timedelta(seconds=2)
+        await in_thread(lambda: Unit.objects.filter(pk=unit).update(valid_until=end))
+        await cut_off(client, within_s=2 + CUT_OFF_S)
+        after = (datetime.now(UTC) - end).total_seconds()
+        await client.close()
+        await in_thread(lambda: operators.extend_unit(unit, valid_until=datetime.now(UTC) + timedelta(days=30)))
+        again, back = await connected(port, pos.identity, within_s=30)
+        await in_thread(lambda: api.revoke_line(line, actor=ADMIN))
+        revoked = await cut_off(again, within_s=CUT_OFF_S)
+        await again.close()
+        return {"cut off": after, "back": back, "revoked": revoked}
+
+    with front_end(tmp_path / "fep", house.native) as port:
+        after = asyncio.run(live(port))
+    assert after["cut off"] < CUT_OFF_S, after
+    print(f"seconds after the change, behind a front-end: {after}")
+
+
 def test_a_rolled_and_a_revoked_line_lose_their_connection_within_5_s(house: House, unit: int, tmp_path: Path) -> None:
     line = new_line(unit, "front_end")
     first = enrolled(line, tmp_path / "a")
 
     async def live() -> None:
-        client, _ = await connected(house, first.identity, within_s=CUT_OFF_S)
+        client, _ = await connected(house.native, first.identity, within_s=CUT_OFF_S)
         uri = await in_thread(lambda: api.roll_line(line, actor=ADMIN).uri)
         assert client.is_open
         second = await asyncio.to_thread(device.enrol, uri, tmp_path / "b")
         await cut_off(client, within_s=CUT_OFF_S)
         await client.close()
-        again, _ = await connected(house, second.identity, within_s=CUT_OFF_S)
+        again, _ = await connected(house.native, second.identity, within_s=CUT_OFF_S)
         await in_thread(lambda: api.revoke_line(line, actor=ADMIN))
         await cut_off(again, within_s=CUT_OFF_S)
         await again.close()
         assert await refusal(house, second.identity) == Result.TERMINAL_NOT_ALLOWED
         new = await in_thread(lambda: api.reopen_line(line, actor=ADMIN))
         third = await in_thread(enrolled, new, tmp_path / "b")
-        last, _ = await connected(house, third.identity, within_s=CUT_OFF_S)
+        last, _ = await connected(house.native, third.identity, within_s=CUT_OFF_S)
         await last.close()
 
     asyncio.run(live())

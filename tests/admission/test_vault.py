@@ -46,6 +46,19 @@ def test_an_existing_home_moves_behind_the_vault_at_the_next_use_and_stays_the_s
     assert api.authority().pem == before and api.terminal_master_key(7) == terminal
 
 
+def test_the_worker_seals_what_is_still_in_files_once_the_vault_is_open(home: Home, make_vault) -> None:
+    before, terminal = api.authority().pem, api.terminal_master_key(7)
+    assert api.seal_secrets() is False
+    make_vault()
+    keys.close_vault()
+    passphrase = home.secrets_dir / "demo-vault-passphrase"
+    passphrase.rename(home.path / "taken-away")
+    assert api.seal_secrets() is False
+    (home.path / "taken-away").rename(passphrase)
+    assert api.seal_secrets() is True
+    assert (api.authority().pem, api.terminal_master_key(7)) == (before, terminal)
+
+
 def test_a_home_that_read_the_file_of_a_home_before_this_version_keeps_its_terminals_keys(home: Home) -> None:
     home.secret("terminal-master")
     from cryptography.hazmat.primitives import hashes  # as the version before derived it

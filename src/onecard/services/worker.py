@@ -129,6 +129,13 @@ def tell_due_leases() -> None:
     api.tell_due_leases()
 
 
+def seal_secrets() -> None:
+    """What lies in files from before there was a key vault goes behind it (K4)."""
+    from onecard.services.devices import api
+
+    api.seal_secrets()
+
+
 def prune_refused() -> None:
     """Refused attempts older than they are kept (G2)."""
     from onecard.services.devices import api
@@ -189,6 +196,7 @@ TICKS = (
     Tick(tell_chip_alarms, timedelta(minutes=15)),
     Tick(move_rollouts, timedelta(seconds=3)),
     Tick(tell_due_leases, timedelta(seconds=5)),
+    Tick(seal_secrets, timedelta(minutes=5)),
     Tick(prune_refused, timedelta(hours=1)),
     Tick(watch_devices, timedelta(seconds=10)),
     Tick(publish_parameters, timedelta(seconds=5)),

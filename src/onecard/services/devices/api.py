@@ -11,7 +11,7 @@ from django.db import connection
 
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import InvalidInput, NotFound
-from onecard.services.devices.admit.authority import Standing, authority, ensure_server, root_certificate, root_sha256, standing
+from onecard.services.devices.admit.authority import Standing, authority, ensure_server, root_certificate, root_sha256, seal_secrets, standing
 from onecard.services.devices.admit.codes import (
     Enrolled,
     EnrolmentCode,
@@ -88,6 +88,7 @@ __all__ = [
     "roll_line",
     "root_certificate",
     "root_sha256",
+    "seal_secrets",
     "set_admission_settings",
     "set_terminal_state",
     "sign_on",
