@@ -148,6 +148,6 @@ async def test_a_script_that_expects_what_is_not_shown_ends_with_one_clear_messa
         "--connect", f"127.0.0.1:{house.port('native')}", stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
     said, wrong = await asyncio.wait_for(process.communicate(), WAIT_S)
-    assert process.returncode == 2
+    assert process.returncode == 2, wrong.decode()
     assert "禁止通行" in said.decode()
     assert wrong.decode().splitlines()[-1] == f"error: {script}:3: fly is not understood"

@@ -15,7 +15,7 @@ from onecard.kernel.events import EventKind
 from onecard.protocol.offline import local_time
 from onecard.terminal.chipcard import SamSlot
 from onecard.terminal.chipjournal import ChipJournal
-from onecard.terminal.journal import State
+from onecard.terminal.journal import JournalRecord, State
 from onecard.terminal.kinds.data import DeviceData
 from onecard.terminal.kinds.journal import DeviceJournal
 from onecard.terminal.kinds.parts import Act, Cash, ChipTap, Contact, Display, Press, Printer, Pulse, Show, Tap, yuan
@@ -244,8 +244,7 @@ class Device:
     def _print_again(self) -> None:
         """Receipts that the power cut may have kept from the customer, also of the last record approved before it."""
         last = self.journal.find(self.terminal_id, self.journal.last_seq(self.terminal_id))
-        stands = last is not None and (last.is_approved or (last.op == Operation.ADVICE and last.state == State.OPEN))
-        if last is not None and stands and last.op in _ON_PAPER:
+        if last is not None and last.op in _ON_PAPER and (last.is_approved or _stands_unsent(last)):
             outcome = Outcome(
                 last.terminal_seq,
                 Operation(last.op),
@@ -258,3 +257,9 @@ class Device:
             self.journal.add_receipt(last.terminal_seq, self.receipt_text(outcome))
         for seq, text in self.journal.unprinted():
             self._print(seq, f"补打 Printed after a power cut\n{text}")
+
+
+def _stands_unsent(record: JournalRecord) -> bool:
+    """Whether a record that the platform does not have yet is a sale all the same."""
+    by_chip = record.op == Operation.CHIP_PURCHASE and record.chip is not None and not record.chip.gray
+    return record.state == State.OPEN and (record.op == Operation.ADVICE or by_chip)

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS event (
   occurred_at_us INTEGER NOT NULL,
   card_no INTEGER NOT NULL, detail TEXT NOT NULL, action_id INTEGER NOT NULL,
   progress_permille INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS record_card ON record (terminal_id, card_no);
 CREATE TABLE IF NOT EXISTS memo (name TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS receipt (terminal_seq INTEGER PRIMARY KEY, content TEXT NOT NULL, printed INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS data (
