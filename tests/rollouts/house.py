@@ -5,13 +5,15 @@ what it fetches is read by one thread with one connection.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from tuf.api.metadata import SuccinctRoles
 
 from onecard.datacenter import dj
 from onecard.datacenter.home import Home
@@ -26,7 +28,7 @@ from django.db import connections  # noqa: E402
 
 from onecard.services.actors import Actor  # noqa: E402
 from onecard.services.keys import api as keys  # noqa: E402
-from onecard.services.rollouts import api  # noqa: E402
+from onecard.services.rollouts import api, tufmetadata  # noqa: E402
 
 KDF = keys.KdfParameters(time_cost=1, memory_kib=8 * 1024, lanes=1)
 PASSPHRASE = b"seven small boats at anchor"
@@ -43,11 +45,15 @@ class Wire:
     instead: dict[str, bytes] = field(default_factory=dict)
     cut_after: int | None = None
     line_id: int | None = None
+    broken: int = 0
+    on_ask: Callable[[], None] = lambda: None
 
     async def fetch(self, name: str, offset: int, length: int) -> FilePart | None:
         if self.cut_after is not None and len(self.asked) >= self.cut_after:
+            self.broken += 1
             raise ConnectionResetError("the line is down")
         self.asked.append((name, offset))
+        self.on_ask()
         if name in self.instead:
             content = self.instead[name]
             return FilePart(len(content), content[offset : offset + length])
@@ -96,6 +102,9 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 @contextmanager
 def open_house(tree: Tree, folder: Path, monkeypatch) -> Iterator[House]:
     monkeypatch.setenv("ONECARD_HOME", str(folder / "home"))
+    bins = SuccinctRoles([], 1, 2, "unit")  # four of them are signed sooner than 128; clients read the number from the metadata
+    monkeypatch.setattr(tufmetadata, "BINS", bins)
+    monkeypatch.setattr(tufmetadata, "AUTOMATIC_ROLES", ("deny", "automatic", *bins.get_roles()))
     keys.close_vault()
     home = Home.from_environment()
     home.prepare()
