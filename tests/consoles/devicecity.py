@@ -49,7 +49,8 @@ def _report(works: int, broken: int, public: int, terminal: int, now: datetime) 
     )
     beat = device_pb2.Heartbeat(
         backlog=7, oldest_unsent_us=to_epoch_us(now - timedelta(minutes=3)), last_error="bus 2: no answer",
-        disk_free_permille=612, lease_serial=4, versions=[device_pb2.DataVersion(name="deny", version=12)], devices=[state], holes=[hole],
+        disk_free_permille=612, lease_serial=4, versions=[device_pb2.DataVersion(name="deny", version=12)],
+        devices=[state], holes=[hole],
     )  # fmt: skip
     tamper = device_pb2.DeviceEvent(
         event_id=uuid4().bytes, terminal_id=terminal, kind=EventKind.TAMPER, occurred_at_us=to_epoch_us(now), detail="lid open"

@@ -32,7 +32,7 @@ class RecipientForm(forms.Form):
     """Somebody to tell."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
-    channel = forms.ChoiceField(label=gettext_lazy("By"), choices=Channel.choices)
+    channel = forms.ChoiceField(label=gettext_lazy("Channel"), choices=Channel.choices)
     address = forms.CharField(label=gettext_lazy("Mail address or https://…"), max_length=300)
     operator = forms.ModelChoiceField(
         label=gettext_lazy("Devices of"),

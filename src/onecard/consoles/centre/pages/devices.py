@@ -52,7 +52,7 @@ class NewDeviceForm(PlaceForm):
     model = forms.CharField(label=gettext_lazy("Model"), max_length=60)
     serial = forms.CharField(label=gettext_lazy("Serial number"), max_length=60)
     hardware = forms.CharField(label=gettext_lazy("Hardware id"), max_length=60, required=False)
-    position = forms.CharField(label=gettext_lazy("Place"), max_length=100, required=False)
+    position = forms.CharField(label=gettext_lazy("Installed at"), max_length=100, required=False)
     field_order = ("maker", "model", "serial", "hardware", "at", "where", "operator", "position")
 
 
@@ -66,7 +66,7 @@ class MoveForm(PlaceForm):
 class DescribeForm(forms.Form):
     """Where exactly it hangs."""
 
-    position = forms.CharField(label=gettext_lazy("Place"), max_length=100, required=False)
+    position = forms.CharField(label=gettext_lazy("Installed at"), max_length=100, required=False)
     note = forms.CharField(label=gettext_lazy("Note"), max_length=200, required=False)
 
 
@@ -231,8 +231,8 @@ def _list(request: HttpRequest, *, form: NewDeviceForm | None = None, model_form
 
 def _table(rows: list[Device]) -> Table:
     columns = [
-        Column(_("Serial number"), CODE), Column(_("Model")), Column(_("Stands at")), Column(_("Place")), Column(_("Firmware")),
-        Column(_("Registered"), CODE),
+        Column(_("Serial number"), CODE), Column(_("Model")), Column(_("Stands at")), Column(_("Installed at")),
+        Column(_("Firmware")), Column(_("Registered"), CODE),
     ]  # fmt: skip
     cells = [
         [

@@ -1,6 +1,7 @@
 """The status board (D1): what is up, clocks, backlogs, versions, errors; and the page of one place."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -88,7 +89,8 @@ def _choices(request: HttpRequest, wanted: Filter) -> dict[str, Any]:
         "units": listed,
         "models": list(DeviceModel.objects.order_by("maker", "model")[:_UNITS]),
         "views": [
-            {"name": _("Lines"), "url": address(request, view=None, after=None), "current": not wanted.terminals},
+            {"name": _("Front-ends and straight terminals"), "url": address(request, view=None, after=None),
+             "current": not wanted.terminals},
             {"name": _("Terminals behind front-ends"), "url": address(request, view="terminals", after=None),
              "current": wanted.terminals},
         ],
@@ -168,10 +170,14 @@ def _holes_table(row: BoardRow) -> Table | None:
     tids = dict(Terminal.objects.filter(line_id=row.line_id).values_list("id", "tid"))
     columns = [Column(_("Terminal"), CODE), Column(_("Numbers missing"), CODE), Column(_("Since"), CODE)]
     cells = [
-        [tids.get(hole["terminal_id"], hole["terminal_id"]), f"{hole['from']}–{hole['through']}", (hole["since"] or "")[:19]]
+        [tids.get(hole["terminal_id"], hole["terminal_id"]), f"{hole['from']}–{hole['through']}", _since(hole["since"])]
         for hole in row.holes
     ]
     return Table("holes", columns, "", cells)
+
+
+def _since(text: str | None) -> str:
+    return formats.moment(datetime.fromisoformat(text)) if text else "–"
 
 
 def _open_alarms(request: HttpRequest, row: BoardRow) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def _taken(row: Sequence[Any], sent: Mapping[str, Any]) -> TakenEvent:
 def _register(cursor: Any, lines: list[int], terminals: list[int], now: datetime) -> None:
     """What a place without a device says of itself makes one, where the serial number is nobody else's."""
     parameters = {"lines": lines, "terminals": terminals, "now": now}
-    for statement in (statements.FIRMWARE, statements.MODELS, statements.DEVICES):
+    for statement in (statements.FIRMWARE, statements.FOLLOWS, statements.MODELS, statements.DEVICES):
         cursor.execute(statement, parameters)
 
 

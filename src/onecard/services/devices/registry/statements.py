@@ -131,3 +131,11 @@ INSERT INTO devices_device (model_id, serial, hardware, firmware, line_id, termi
 SELECT m.id, n.serial, n.hardware, n.firmware, n.line_id, n.terminal_id, '', '', %(now)s, 'hello'
   FROM ({_NEW}) n JOIN devices_devicemodel m USING (maker, model) ORDER BY m.id, n.serial
 ON CONFLICT DO NOTHING"""  # noqa: S608
+
+# A line that was replaced (G2) leaves its device behind: the same box at the unit's new line has simply come along.
+FOLLOWS = f"""
+UPDATE devices_device d SET line_id = n.line_id
+  FROM ({_NEW}) n JOIN devices_line l ON l.id = n.line_id
+  JOIN devices_devicemodel m USING (maker, model), devices_line was
+ WHERE d.model_id = m.id AND d.serial = n.serial AND was.id = d.line_id AND was.state = 'revoked'
+   AND was.unit_id IS NOT DISTINCT FROM l.unit_id AND was.operator_id IS NOT DISTINCT FROM l.operator_id"""  # noqa: S608
