@@ -21,6 +21,7 @@ from onecard.city.devices import enrol_lines
 from onecard.city.fronts import find_front_end
 from onecard.city.numbering import account_of, card_of
 from onecard.city.plan import SEED, CityPlan, HolderPlan, holder_rows, make_plan
+from onecard.city.room import prepare_room
 from onecard.city.schema import ensure_tables
 from onecard.city.tree import Tree, build_tree, read_tree
 from onecard.city.updates import prepare_repository
@@ -51,6 +52,7 @@ def load_city(home: Home, *, holders: int, console: Console, seed: int = SEED) -
         devices.ensure_gateway_files()
         chips.prepare(home, tree)
         prepare_repository(home)
+        prepare_room()
         done = _loaded(_PEOPLE)
         if done < plan.holders:
             _load_people(plan, tree, done, console=console)

@@ -9,7 +9,7 @@ from onecard.city.ports import Ports, accepts
 from onecard.city.supervisor import Role
 from onecard.datacenter.home import Home
 
-STOP_ORDER = ("traffic", "station", "fep", "line", "gateway", "app", "worker", "web")
+STOP_ORDER = ("traffic", "room", "station", "fep", "line", "gateway", "app", "worker", "web")
 
 
 def app_role(home: Home) -> Role:
@@ -78,6 +78,11 @@ def fep_role(home: Home, ports: Ports, folder: Path, *, gateway: str = "") -> Ro
         *("--workstation-port", str(ports.workstation), "--metrics-port", str(ports.fep_status)),
     )
     return Role("fep", words, is_ready=lambda: accepts(ports.fep_native), environment=_environment(home))
+
+
+def room_role(home: Home, ports: Ports) -> Role:
+    """The device room behind the front-end."""
+    return Role("room", ("city", "room", "--front-port", str(ports.fep_native)), environment=_environment(home))
 
 
 def _environment(home: Home) -> dict[str, str]:

@@ -97,6 +97,7 @@ def _wanted(home: Home, options: Options) -> Iterator[Role]:
     if front is not None:
         enrol_devices(front, port=ports.enrol)
         yield from (roles.line_role(home, ports, front.unit), roles.fep_role(home, ports, front.folder))
+        yield roles.room_role(home, ports)
         rate = (*rate, "--front-port", str(ports.fep_native))
     yield from (roles.station_role(home), roles.traffic_role(home, ports, rate))
 

@@ -74,6 +74,16 @@ def read_world(dsn: str) -> World:
     return World([each for each in terminals if cards.get(each.unit_id)], cards, sams, master_keys)
 
 
+def read_unit_cards(dsn: str, code: str) -> list[int]:
+    """Cards in use of a unit's people."""
+    with psycopg.connect(dsn) as connection:
+        unit, operator = connection.execute("SELECT id, operator_id FROM operators_unit WHERE code = %s", (code,)).fetchone() or (
+            0,
+            0,
+        )
+        return [int(row[0]) for row in connection.execute(_OF_UNIT, (operator, unit, CARDS_OF_UNIT)).fetchall()]
+
+
 def _terminal(row: tuple[Any, ...], plan: MerchantPlan) -> SimTerminal:
     terminal_id, tid, mid, driver, line_id, unit_id, _, public = row
     is_iso = driver == "iso8583"

@@ -149,3 +149,36 @@ def mend(unit: Annotated[str, typer.Argument(help="单位编码 Code of the unit
 
     mend_line(Home.from_environment(), unit)
     typer.echo(f"{unit} 的线路已接通 line mended")
+
+
+@app.command()
+def room(
+    front_port: Annotated[int, typer.Option(help="演示前置机端口 The demonstration front-end's port.")] = 8454,
+) -> None:
+    """运行设备展示室：各种终端，及一次成功、一次被叫停的升级，直到 Ctrl-C / Run devices of every kind, and two roll-outs."""
+    import asyncio
+    import logging
+    import sys
+    import threading
+
+    from onecard.datacenter import dj, dsn
+    from onecard.datacenter.home import Home
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    dj.setup()
+    from onecard.city.fronts import find_front_end
+    from onecard.city.room import room_devices, serve_room
+    from onecard.city.roomshow import show_rollouts
+    from onecard.city.updates import key_folder
+    from onecard.city.world import read_unit_cards
+    from onecard.kernel.errors import NotFound
+
+    home = Home.from_environment()
+    front, shown = find_front_end(home), room_devices()
+    if front is None or not shown:
+        raise NotFound("本城没有设备展示室", "this city has no device room")
+    cards = read_unit_cards(dsn.app_dsn(home), front.unit)
+    root = (key_folder(home) / "root.json").read_bytes()
+    wanted = sum(device.kind == "pos" for device in shown)
+    threading.Thread(target=show_rollouts, args=(home,), kwargs={"wanted": wanted}, daemon=True).start()
+    asyncio.run(serve_room(front, shown, cards, port=front_port, root=root))
