@@ -19,7 +19,7 @@ def test_every_permission_of_every_domain_is_known_and_carried() -> None:
 
 
 def test_who_only_reads_carries_nothing_that_changes() -> None:
-    reading = {"directory.read", "transactions.read", "cards.stock_view", "issuing.read"}
+    reading = {"directory.read", "transactions.read", "cards.stock_view", "issuing.read", "devices.view", "rollouts.view"}
     assert carried(set(ROLE_CAPABILITIES[Role.VIEWER])) == reading
     assert not any(name.startswith(("keys.", "chip.")) for name in carried(set(ROLE_CAPABILITIES[Role.CARD_DESK])))
     assert "cards.waive_fee" not in carried(set(ROLE_CAPABILITIES[Role.CARD_DESK])), "a fee is waived by somebody else"
