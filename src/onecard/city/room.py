@@ -1,7 +1,7 @@
 """The device room of the demonstration city: terminals of every kind behind the unit's front-end, real programs with customers.
 
-They bring up what they have journalled, take updates when nothing is unsent, and refuse a bad image as any device does. Their names
-do not begin with `#`: the simulated traffic leaves them alone.
+They bring up what they have journalled, take updates when nothing is unsent, and refuse a bad image as any device does. Their
+names do not begin with `#`: the simulated traffic leaves them alone.
 """
 
 import asyncio

@@ -165,6 +165,7 @@ def room(
     from onecard.datacenter.home import Home
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("tuf").setLevel(logging.WARNING)
     dj.setup()
     from onecard.city.fronts import find_front_end
     from onecard.city.room import room_devices, serve_room
