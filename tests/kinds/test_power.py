@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 import random
 import re
-import signal
+import subprocess
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from onecard.kernel.codes import Operation, Result
 from onecard.terminal.journal import JournalRecord, State
 from onecard.terminal.kinds.journal import DeviceJournal
-from tests.gateway.harness import House
+from tests.gateway.harness import House, until
 from tests.kinds.bench import PARAMETERS, TARIFF, card
 
 SEED = 20180601
@@ -23,41 +23,56 @@ WAIT_S = 30
 TERMINAL = 10
 
 
+@dataclass
+class Console:
+    """A terminal's process: its keyboard in a pipe, its display in a file.
+
+    Not by asyncio under uvloop: that forks, and gRPC's handlers of fork may abort the child.
+    """
+
+    process: "subprocess.Popen[bytes]"
+    display: Path
+    seen: int = 0
+
+    async def shown(self, text: str) -> None:
+        """Wait until the display shows a text, later than the last that was waited for."""
+
+        def find() -> int:
+            return self.display.read_text("utf-8").find(text, self.seen)
+
+        await until(lambda: find() >= 0 or self.process.poll() is not None, WAIT_S)
+        assert find() >= 0, f"{text} was never shown:\n{self.display.read_text('utf-8')}"
+        self.seen = find() + 1
+
+    def work(self, *lines: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write("".join(f"{line}\n" for line in lines).encode())
+            self.process.stdin.flush()
+
+    async def finish(self) -> None:
+        self.work("wait sent", "quit")
+        assert await asyncio.to_thread(self.process.wait, WAIT_S) == 0, self.display.read_text("utf-8")
+
+
 @contextlib.asynccontextmanager
-async def terminal(house: House, kind: str, line: Path) -> AsyncIterator[Process]:
-    """The command, with its keyboard in a pipe; its power is cut at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "onecard", "terminal", kind, "--line", str(line), "--connect", f"127.0.0.1:{house.port('native')}",
-        stdin=PIPE, stdout=PIPE, stderr=DEVNULL,
-    )  # fmt: skip
-    try:
-        await shown(process, "联机")
-        yield process
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGKILL)
-        await process.wait()
+async def terminal(house: House, kind: str, line: Path) -> AsyncIterator[Console]:
+    """The command; its power is cut at the end."""
+    display = line / "display.txt"
+    with display.open("wb") as out, start(house, kind, line, stdout=out, stderr=subprocess.STDOUT) as process:
+        console = Console(process, display)
+        try:
+            await console.shown("联机")
+            yield console
+        finally:
+            process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
 
-async def shown(process: Process, text: str) -> str:
-    """Wait until the display shows a text."""
-    async with asyncio.timeout(WAIT_S):
-        while line := (await process.stdout.readline()).decode():
-            if text in line:
-                return line
-    raise AssertionError(f"{text} was never shown")
-
-
-async def work(process: Process, *lines: str) -> None:
-    process.stdin.write("".join(f"{line}\n" for line in lines).encode())
-    with contextlib.suppress(ConnectionError):
-        await process.stdin.drain()
-
-
-async def finish(process: Process) -> None:
-    await work(process, "wait sent", "quit")
-    output, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
-    assert process.returncode == 0, output.decode()
+def start(house: House, kind: str, line: Path, *words: str, **files) -> "subprocess.Popen[bytes]":
+    connect = f"127.0.0.1:{house.port('native')}"
+    command = [sys.executable, "-m", "onecard", "terminal", kind, "--line", str(line), "--connect", connect, *words]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, **files)
 
 
 def give_data(line: Path, kind: str) -> None:
@@ -97,12 +112,12 @@ async def test_a_pos_whose_power_is_cut_keeps_its_sequence_its_money_and_its_rec
         async with terminal(house, "pos", line) as pos:
             for _ in range(SALES):
                 amount += 1
-                await work(pos, f"{amount} enter", f"tap {card(amount)}")
+                pos.work(f"{amount} enter", f"tap {card(amount)}")
             await asyncio.sleep(rng.uniform(0, 0.15))
     async with terminal(house, "pos", line) as pos:
-        await work(pos, "999 enter", f"tap {card(1)}")
-        await shown(pos, "成功")
-        await finish(pos)
+        pos.work("999 enter", f"tap {card(1)}")
+        await pos.shown("成功")
+        await pos.finish()
     stored = records(line, "pos")
     assert all(record.state == State.CLOSED for record in stored)
     assert len({(row["terminal_seq"], row["card_no"], row["amount_fen"]) for row in house.app.records}) == len(
@@ -124,10 +139,10 @@ async def test_a_meter_whose_power_is_cut_charges_what_went_through_once(house: 
     rng = random.Random(SEED)
     for number in range(1, CUTS + 1):
         async with terminal(house, "meter", line) as meter:
-            await work(meter, f"tap {card(number)}", "pulse 10", "pulse 10", "pulse 5", "stop", f"tap {card(number)}", "pulse 7")
+            meter.work(f"tap {card(number)}", "pulse 10", "pulse 10", "pulse 5", "stop", f"tap {card(number)}", "pulse 7")
             await asyncio.sleep(rng.uniform(0, 0.1))
     async with terminal(house, "meter", line) as meter:
-        await finish(meter)
+        await meter.finish()
     stored = {record.terminal_seq: record for record in records(line, "meter")}
     assert all(record.state == State.CLOSED for record in stored.values())
     ended = [r for r in stored.values() if r.op in (Operation.COMMIT, Operation.RELEASE)]
@@ -143,11 +158,8 @@ async def test_a_script_that_expects_what_is_not_shown_ends_with_one_clear_messa
     await house.start()
     script = tmp_path / "door.txt"
     script.write_text("tap 6212000000000018  # a card\nexpect 禁止通行\nfly\n", "utf-8")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "onecard", "terminal", "door", "--line", str(line), "--script", str(script),
-        "--connect", f"127.0.0.1:{house.port('native')}", stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
-    )  # fmt: skip
-    said, wrong = await asyncio.wait_for(process.communicate(), WAIT_S)
+    with start(house, "door", line, "--script", str(script), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        said, wrong = await asyncio.to_thread(process.communicate, timeout=WAIT_S)
     assert process.returncode == 2, wrong.decode()
     assert "禁止通行" in said.decode()
     assert wrong.decode().splitlines()[-1] == f"error: {script}:3: fly is not understood"

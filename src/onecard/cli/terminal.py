@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+import os
 import sys
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +143,24 @@ def _first(group: BaseException) -> BaseException:
 
 
 async def _lines(script: Path | None) -> AsyncIterator[str]:
-    with script.open(encoding="utf-8") if script is not None else contextlib.nullcontext(sys.stdin) as stream:
-        while line := await asyncio.to_thread(stream.readline):
-            yield line
+    if script is not None:
+        with script.open(encoding="utf-8") as stream:
+            for line in stream:
+                yield line
+        return
+    typed: asyncio.Queue[str | None] = asyncio.Queue()
+    threading.Thread(target=_type, args=(asyncio.get_running_loop(), typed), daemon=True).start()
+    while (key_line := await typed.get()) is not None:
+        yield key_line
+
+
+def _type(loop: asyncio.AbstractEventLoop, typed: "asyncio.Queue[str | None]") -> None:
+    """Lines of the keyboard. Not through sys.stdin: nobody could end the program while a thread waits for a key in there."""
+    rest = b""
+    with contextlib.suppress(RuntimeError, OSError):  # the loop has gone
+        while data := os.read(0, 4096):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                loop.call_soon_threadsafe(typed.put_nowait, line.decode("utf-8", "replace"))
+        loop.call_soon_threadsafe(typed.put_nowait, rest.decode("utf-8", "replace") or None)
+        loop.call_soon_threadsafe(typed.put_nowait, None)
