@@ -25,3 +25,12 @@ async def unit(authority, tmp_path):
 def pytest_asyncio_loop_factories(config, item):
     """The loop the front-end runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def town(django_database, new_home, monkeypatch, django_db_blocker, tmp_path):
+    """The platform's real processes."""
+    from tests.fep.town import running_town
+
+    async with running_town(django_database, new_home, monkeypatch, django_db_blocker, tmp_path) as made:
+        yield made

@@ -185,6 +185,17 @@ class FrontEnd:
             await asyncio.sleep(0.1)
         self.due[seq] = 0
 
+    async def ready(self) -> None:
+        """Until the line is up and the lease is here, over whatever dies meanwhile."""
+        async with asyncio.timeout(60):
+            while True:
+                self.process.revive()
+                with contextlib.suppress(OSError):
+                    state = await asyncio.to_thread(self.status)
+                    if state["line"]["up"] and state["lease"]["serial"]:
+                        return
+                await asyncio.sleep(0.1)
+
     async def drained(self) -> None:
         """Until nothing waits here any more."""
         async with asyncio.timeout(60):

@@ -77,10 +77,10 @@ async def test_a_meter_on_a_bus_is_served_with_the_line_down(unit, tmp_path):
         await unit.start(port=1, attach=unit.home / "ports.toml")
         unit.fep.lan.take(recall_terminals(unit))
         meter.present(CARD)
-        await until(lambda: meter.is_open, 10)
+        await until(lambda: meter.is_open, 30)
         assert meter.flow(30) == 30
         meter.present(CARD)
-        await until(lambda: unit.fep.intake.waiting == {72: 1}, 10)
+        await until(lambda: unit.fep.intake.waiting == {72: 1}, 30)
         waiting = await unit.fep.journal.run(lambda db: db.execute("SELECT op, terminal_id, amount_fen FROM record").fetchall())
         assert waiting == [(Operation.ADVICE, 72, 120)]
         await until(lambda: unit.fep.devices.states[72].online)

@@ -41,7 +41,7 @@ def rules(**changes: object) -> OfflineRules:
         "unit_id": UNIT,
         "unknown_card": CardTypeRule(offline=True, per_transaction_fen=5000, per_day_fen=20_000),
         "any_terminal": TerminalRule(total_fen=1_000_000),
-        "fallback_ms": 400,
+        "fallback_ms": 1000,
     }
     return OfflineRules(**(values | changes))
 

@@ -56,6 +56,7 @@ def run(
         metrics_port=metrics_port,
         attach=attach,
     )
+    logging.getLogger("tuf").setLevel(logging.WARNING)  # it tells of each key that has not signed
     os.umask(0o077)  # journal and lists are this process's alone
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings))

@@ -1,0 +1,70 @@
+"""What the platform publishes is in force at a front-end soon after, through every real tier between them (G3, D2, O4)."""
+
+import asyncio
+import time
+
+from onecard.kernel.clock import SystemClock
+from onecard.kernel.codes import Operation, Result
+from tests.fep.processes import FrontEnd
+from tests.fep.town import Town
+
+
+async def test_a_card_that_is_lost_is_refused_off_line_within_a_minute(town: Town) -> None:
+    await asyncio.to_thread(_open_repository, town)
+    front = await town.add(lists=False)
+    await asyncio.to_thread(_tick)
+    await front.process.says("is up")
+    await _until_version(front, "deny", 1)
+    await _until_version(front, "rules", 1)
+    before = await asyncio.to_thread(front.status)
+    assert before["lease"]["serial"] > 0
+    lost_at = time.monotonic()
+    version = {one["name"]: one["version"] for one in before["data"]}["deny"]
+    await asyncio.to_thread(_lose, front.card)
+    await _until_version(front, "deny", version + 1)
+    assert time.monotonic() - lost_at < 60
+    front.relay.cut()
+    assert await front.ask(Operation.PURCHASE, 1, 100) in (Result.CARD_DENIED, Result.UNAVAILABLE)
+    assert await front.ask(Operation.PURCHASE, 2, 100) == Result.CARD_DENIED
+    assert (await asyncio.to_thread(front.status))["backlog"]["records"] == 0
+
+
+async def _until_version(front: FrontEnd, name: str, version: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            data = (await asyncio.to_thread(front.status))["data"]
+            if any(one["name"] == name and one["version"] >= version for one in data):
+                return
+            await asyncio.sleep(0.1)
+
+
+def _open_repository(town: Town) -> None:
+    """The keys of the repository, and its first files."""
+    from django.db import connections
+
+    from onecard.datacenter.home import Home
+    from onecard.services.keys import api as keys
+    from onecard.services.rollouts import api as rollouts
+    from tests.rollouts.house import ACTOR, KDF, PASSPHRASE
+
+    keys.init_demo(Home.from_environment(), kdf=KDF, uses=())
+    rollouts.init_repository(town.folder / "keys", PASSPHRASE, actor=ACTOR, clock=SystemClock())
+    connections.close_all()
+
+
+def _tick() -> None:
+    """What the worker does every two seconds."""
+    from django.db import connections
+
+    from onecard.services.offline import api as offline
+
+    offline.tick(SystemClock())
+    connections.close_all()
+
+
+def _lose(card: int) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger.set_card_status(%s, 2)", [card])
+    _tick()
