@@ -13,7 +13,7 @@ from onecard.terminal.tls import Identity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskLimits:
-    """How much room the journal keeps: a record takes about 300 bytes, a day of a busy unit about 5 MB."""
+    """How much room the journal keeps: a record takes about 170 bytes, a day of a busy unit about 4 MB."""
 
     low_bytes: int = 512 << 20
     """Less than this free, or than `low_permille`, is reported long before anything is refused."""
