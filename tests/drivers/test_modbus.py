@@ -90,9 +90,9 @@ async def test_a_refused_card_opens_nothing(ports: Ports, bus):
     assert (meter.values["session"], meter.values["valve"]) == (0, 0)
 
 
-@pytest.mark.parametrize("quirk", ["words_swapped", "counter_16_bit", "single_reads"])
+@pytest.mark.parametrize("quirk", ["words_swapped", "counter_16_bit", "single_values"])
 async def test_a_sale_with_quirk(ports: Ports, bus, quirk):
-    how = {"words_swapped": {"low_first": True}, "counter_16_bit": {"counter_bits": 16}, "single_reads": {"single_reads": True}}
+    how = {"words_swapped": {"low_first": True}, "counter_16_bit": {"counter_bits": 16}, "single_values": {"single_values": True}}
     meter = make_meter(**how[quirk])
     meter.values["total"] = 65_530
     bus.plug(meter)

@@ -156,7 +156,7 @@ async def test_a_line_cut_off_by_the_list_takes_its_readers_off_line_and_back(po
     await site.open()
     ports.house.app.unlist_line(LINE)
     await until(lambda: not site.port.status()["1"])
-    assert ports.house.gateway.attached_lines == set()
+    await until(lambda: not ports.house.gateway.attached_lines)
     ports.house.list_line(LINE, {101: "00000101"}, front_end=True)
     await site.online()
     assert "relay" in await site.tap()

@@ -51,7 +51,7 @@ def check(
     typer.echo(f"驱动 Driver {report.driver} ({report.maker}, {report.source})")
     for step in report.steps:
         mark = {"passed": "通过 passed", "failed": "失败 FAILED", "not run": "未运行 NOT RUN"}[step.outcome]
-        typer.echo(f"  {mark:<16}{step.zh}　{step.en}")
+        typer.echo(f"  {mark:<16}{step.zh}　{step.en} ({step.seconds} s)")
         for detail in step.details:
             typer.echo(f"      {detail}")
     typer.echo(f"等级 Grade: 声明 claimed {report.claimed}, 取得 earned {report.earned}")

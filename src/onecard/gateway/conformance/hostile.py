@@ -16,6 +16,8 @@ _ANSWER_S = 2.0
 class _Wire:
     """Keeps what a session sends."""
 
+    peer = "driver check"
+
     def __init__(self) -> None:
         self.sent = bytearray()
         self.is_refused = False

@@ -5,11 +5,12 @@ failed, with the error as its reason; a step that needs what the machine lacks i
 """
 
 import asyncio
+import contextlib
 import secrets
 import selectors
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from onecard.protocol.proto import app_pb2 as app
 _LINE, _FIRST_TERMINAL, _TERMINALS, _CARD = 1, 9001, 4, 1000010000000017
 _INPUTS = 20_000
 _STEP_S = 300.0
+_IMAGE_BYTES = 4096
 _CUTS = 40
 """Places in an exchange where a port's wire is cut: every byte would take minutes at a bus's pace."""
 
@@ -73,14 +75,14 @@ class Kit:
         if not await self._step("peer", "模拟器", "the simulator connects and sells once", self._start_peer):
             return
         await self._step("disconnect", "断线", "disconnects inside an exchange", self._disconnect)
-        if not self._is_port:
-            await self._step("slow", "慢速对端", "a peer that sends byte by byte", self._slow)
+        await self._step("slow", "慢速对端", "a slow peer: byte by byte on a line, late with every answer on a port", self._slow)
         await self._step("duplicate", "重复", "what is sent twice is posted once", self._duplicate)
         await self._step("volume", "千笔交易", f"{self._transactions} transactions, each exactly once", self._volume)
         if "upgrade" in self._found.manifest.capabilities:
             await self._step("upgrade", "升级", "a file arrives whole at the device", self._upgrade)
 
     async def _step(self, name: str, zh: str, en: str, work: Callable[[], Awaitable[Faults]]) -> bool:
+        since = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(_STEP_S):
                 faults = await work()
@@ -89,7 +91,9 @@ class Kit:
             outcome, faults = Outcome.NOT_RUN, [lacking.en]
         except Exception as error:
             outcome, faults = Outcome.FAILED, [f"{type(error).__name__}: {error}"]
-        self.report.steps.append(Step(name, zh, en, outcome, tuple(faults[:10])))
+        self.report.steps.append(
+            Step(name, zh, en, outcome, tuple(faults[:10]), round(asyncio.get_running_loop().time() - since, 1))
+        )
         return outcome is Outcome.PASSED
 
     # what lies in the folder
@@ -143,6 +147,7 @@ class Kit:
     async def _start_peer(self) -> Faults:
         self._peer = self._found.module("simulator").open_peer(self._seat)
         facts = await self._peer.start()
+        self._facts = facts
         if self._is_port:
             self._attach(facts)
         return await self._sell(1)
@@ -229,6 +234,13 @@ class Kit:
         return faults
 
     async def _slow(self) -> Faults:
+        if self._is_port:
+            peer: Any = self._peer
+            await peer.slow(is_slow=True)
+            try:
+                return await self._sell(1)
+            finally:
+                await peer.slow(is_slow=False)
         before = len(self._platform.records)
         answers = await feed_line(self._driver, self._gateway, _LINE, self._exchange(3), step=1)
         if len(self._platform.records) != before + 1 or not answers:
@@ -245,8 +257,11 @@ class Kit:
             second = await feed_line(self._driver, self._gateway, _LINE, exchange, step=len(exchange))
             if len(self._platform.records) != count or bool(first) != bool(second):
                 return ["the same exchange a second time was another record, or was not answered"]
+        stood = Counter(self._stood())
         await self._peer.repeat()
-        return ["a repetition had other content"] if self._platform.conflicts != before else []
+        faults = ["a repetition had other content"] if self._platform.conflicts != before else []
+        more = (Counter(self._stood()) - stood).total()
+        return [*faults, f"what was repeated was posted {more} times"] if more > 1 else faults
 
     def _exchange(self, seq: int) -> bytes:
         return bytes(self._found.module("simulator").build_exchange(self._seat, 900_000 + seq))
@@ -255,13 +270,34 @@ class Kit:
         return await self._sell(self._transactions)
 
     async def _upgrade(self) -> Faults:
-        image = secrets.token_bytes(4096)
+        """Broken off in the middle, gone on with, and sold all the while."""
         port: Any = self._ports.ports["kit"] if self._ports is not None else None
-        if port is None or not hasattr(port, "send_file"):
-            return ["the capability upgrade is claimed, and the port has no send_file"]
+        if port is None or not hasattr(port, "upgrade"):
+            return ["the capability upgrade is claimed, and the port has no upgrade"]
         peer: Any = self._peer
-        _, held = await asyncio.gather(port.send_file(1, image), peer.upgrade(image))
-        return [] if held == image else ["what the device holds is not what was sent"]
+        artefact = self._folder / "artefact.bin"
+        image = secrets.token_bytes(_IMAGE_BYTES)
+        artefact.write_bytes(image)
+        device = next(iter(self._facts.terminals))
+        broken_off = await self._send(port.upgrade(device, artefact, version=1), until=500)
+        resumed, faults, held = await asyncio.gather(
+            self._send(port.upgrade(device, artefact, version=1), until=1000), self._sell(self._is_port * 4), peer.upgrade(image)
+        )
+        if held != image:
+            faults.append("what the device holds is not what was sent")
+        if resumed[:1] < [400] or broken_off != sorted(broken_off) or resumed[-1:] != [1000]:
+            faults.append(f"permille {broken_off}, and after the interruption {resumed}: it did not go on where it stopped")
+        return faults
+
+    async def _send(self, steps: AsyncGenerator[int, None], *, until: int) -> list[int]:
+        """The permille that were told, until there are so many."""
+        told: list[int] = []
+        async with contextlib.aclosing(steps):
+            async for permille in steps:
+                told.append(permille)
+                if permille >= until:
+                    break
+        return told
 
 
 def check(found: Found, *, project: Path, transactions: int = 1000, seed: int = 1) -> Report:

@@ -76,6 +76,9 @@ class PortPeer(Peer, Protocol):
     async def cut(self, after_bytes: int) -> None:
         """Break the connection when so many more bytes have gone by, and let it come back by itself."""
 
+    async def slow(self, *, is_slow: bool) -> None:
+        """Answer as late as the protocol just allows, or as usual."""
+
     async def exchange_bytes(self) -> int:
         """How many bytes one sale takes on the wire, measured."""
 

@@ -32,6 +32,7 @@ class Step:
     en: str
     outcome: Outcome
     details: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)

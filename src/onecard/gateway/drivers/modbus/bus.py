@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
 from onecard.gateway.buses.line import LineSpec
-from onecard.gateway.drivers.modbus.codec import Place, join_words, plan_reads, split_words
+from onecard.gateway.drivers.modbus.codec import Place, join_words, plan_blocks, split_words
 
 _PARITIES = {"none": "N", "even": "E", "odd": "O"}
 _CONNECT_S = 2.0
@@ -55,7 +56,7 @@ class MeterBus:
     async def read_all(self, device: int, places: Mapping[str, Place]) -> dict[str, int]:
         """Several values, neighbours in one request: on a bus each request costs two silences. Raises MeterSilentError."""
         values = {}
-        for block in plan_reads(places, is_single=self._is_single):
+        for block in plan_blocks(places, is_single=self._is_single):
             place = Place(block.address, block.words, block.table)
             registers = await self._registers(device, place)
             for name in block.names:
@@ -72,8 +73,16 @@ class MeterBus:
 
     async def write(self, device: int, place: Place, number: int) -> None:
         """Set a value. Raises MeterSilentError: then read it back."""
-        words = split_words(number, place.words, low_first=self._low_first)
-        await self._ask(lambda: self._client.write_registers(place.address, words, device_id=device))
+        await self.write_all(device, {"": place}, {"": number})
+
+    async def write_all(self, device: int, places: Mapping[str, Place], numbers: Mapping[str, int]) -> None:
+        """Set several values, neighbours in one request. Raises MeterSilentError: then read them back."""
+        for block in plan_blocks(places, is_single=self._is_single):
+            words = [w for name in block.names for w in self._split(numbers[name], places[name])]
+            await self._ask(partial(self._client.write_registers, block.address, words, device_id=device))
+
+    def _split(self, number: int, place: Place) -> list[int]:
+        return split_words(number, place.words, low_first=self._low_first)
 
     async def _ask(self, request: Callable[[], Awaitable[Any]]) -> Any:
         async with self._turn:

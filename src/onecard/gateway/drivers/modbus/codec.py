@@ -101,7 +101,7 @@ def build_map(raw: Mapping[str, Any]) -> MeterMap:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Neighbouring values that one request reads."""
+    """Neighbouring values that one request reads or writes."""
 
     table: str
     address: int
@@ -109,8 +109,8 @@ class Block:
     names: tuple[str, ...]
 
 
-def plan_reads(places: Mapping[str, Place], *, is_single: bool) -> list[Block]:
-    """The fewest requests that read these places and nothing between them. `is_single`: one request each."""
+def plan_blocks(places: Mapping[str, Place], *, is_single: bool) -> list[Block]:
+    """The fewest requests that take in these places and nothing between them. `is_single`: one request each."""
     blocks: list[Block] = []
     for name, place in sorted(places.items(), key=lambda item: (item[1].table, item[1].address)):
         last = blocks[-1] if blocks else None

@@ -16,13 +16,13 @@ class Meter:
     """A BusDevice. `session` latches the counter; the valve closes at the credit and when the power goes."""
 
     def __init__(
-        self, address: int, places: MeterMap, *, low_first: bool = False, counter_bits: int = 0, single_reads: bool = False
+        self, address: int, places: MeterMap, *, low_first: bool = False, counter_bits: int = 0, single_values: bool = False
     ) -> None:
-        """`single_reads`: it refuses a request for more than one value."""
+        """`single_values`: it refuses a request for more than one value."""
         self.address = address
         self.map = places
         self.low_first = low_first
-        self.single_reads = single_reads
+        self.single_values = single_values
         self.bits = counter_bits or 16 * places.total.words
         self.values = dict.fromkeys(self._places(), 0)
         self.flowed = 0
@@ -113,21 +113,26 @@ class Meter:
                 words += split_words(self.values[name], place.words, low_first=self.low_first)
                 if len(words) == count:
                     return words
-                if self.single_reads:
+                if self.single_values:
                     return None
         return None
 
     def _write(self, address: int, words: list[int]) -> bool:
-        for name, place in self._places().items():
-            if (place.table, place.address, place.words) == ("holding", address, len(words)) and name not in ("total", "start"):
-                number = join_words(words, low_first=self.low_first)
-                if name == "session" and number and number != self.values["session"]:
-                    self.values["start"] = self.values["total"]
-                self._set(name, number)
-                if self.on_write is not None:
-                    self.on_write(name)
-                return True
-        return False
+        """Whole values that stand side by side, in the order of their addresses."""
+        left, given = list(words), {}
+        for name, place in sorted(self._places().items(), key=lambda item: item[1].address):
+            is_next = place.table == "holding" and place.address == address + len(words) - len(left) and left
+            if is_next and len(left) >= place.words and name not in ("total", "start"):
+                given[name], left = join_words(left[: place.words], low_first=self.low_first), left[place.words :]
+        if left or not given or (self.single_values and len(given) > 1):
+            return False
+        for name, number in given.items():
+            if name == "session" and number and number != self.values["session"]:
+                self.values["start"] = self.values["total"]
+            self._set(name, number)
+            if self.on_write is not None:
+                self.on_write(name)
+        return True
 
     def _set(self, name: str, number: int) -> None:
         self.values[name] = number

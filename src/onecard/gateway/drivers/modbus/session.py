@@ -45,6 +45,8 @@ class _Watch:
     used: int = -1
     moved_at: float = 0.0
     is_orphan: bool = False
+    hold: JournalRecord | None = None
+    """Of the session that was seen last."""
     is_clean: bool = False
     """No hold is open but that of the meter's session."""
 
@@ -78,7 +80,7 @@ class ModbusPort:
     async def run(self) -> None:
         till = Till(self._settings.state_dir, line=self._line, services=self._services)
         quirks = self._settings.quirks
-        low_first, is_single = "words_swapped" in quirks, "single_reads" in quirks
+        low_first, is_single = "words_swapped" in quirks, "single_values" in quirks
         async with (
             delivering(till),
             MeterBus(self._spec, is_rtu=self._is_rtu, timeout_s=self._timeout_s, low_first=low_first, is_single=is_single) as bus,
@@ -147,15 +149,17 @@ class ModbusPort:
         if hold.code != Result.APPROVED:
             return
         pulses = pulses_rounded_down(self._hold_fen, price_fen=self._price_fen, pulses_per_unit=self._map.pulses_per_unit)
-        await bus.write(address, self._map.credit, pulses)
-        await bus.write(address, self._map.session, _session_of(hold))
+        places = {name: self._map.places[name] for name in ("credit", "session")}
+        await bus.write_all(address, places, {"credit": pulses, "session": _session_of(hold)})
         await bus.write(address, self._map.valve, 1)
         watch = self._watches[address]
         watch.used, watch.moved_at = -1, asyncio.get_running_loop().time()
 
     async def _flowing(self, bus: MeterBus, till: Till, address: int, watch: _Watch, *, seen: Mapping[str, int]) -> None:
         terminal_id, session = self._meters[address], seen["session"]
-        hold = _find_hold(till, terminal_id, session)
+        if watch.hold is None or _session_of(watch.hold) != session:
+            watch.hold = _find_hold(till, terminal_id, session)
+        hold = watch.hold
         if hold is None:
             # Not ours: of another gateway, or of a journal that is lost. Somebody has to look; nothing more flows.
             if not watch.is_orphan:
@@ -194,9 +198,11 @@ class ModbusPort:
 
     def _give_back(self, till: Till, terminal_id: int, *, but: int) -> None:
         """Holds that were approved and never reached the meter: the driver stopped in between."""
-        for record in till.journal.records(terminal_id):
+        records = till.journal.records(terminal_id)
+        ended = {record.orig_seq for record in records if record.op in _ENDS}
+        for record in records:
             is_hold = record.op == Operation.HOLD and record.code == Result.APPROVED
-            if is_hold and _session_of(record) != but and _find_end(till, record) is None:
+            if is_hold and _session_of(record) != but and record.terminal_seq not in ended:
                 till.tell(Operation.RELEASE, terminal_id, card_no=record.card_no, amount_fen=0, orig_seq=record.terminal_seq)
         till.trim(terminal_id)
 

@@ -15,6 +15,7 @@ _MAP, _HOLD_FEN, _PRICE_FEN = "water", 1000, 400
 _BAUD = 115_200
 _PATIENCE_S = 15.0
 _DOWN_S = 0.1
+_TIMEOUT_S = 0.1
 
 
 class ModbusPeer:
@@ -33,7 +34,14 @@ class ModbusPeer:
         await self._bus.__aenter__()
         for meter in self.meters:
             self._bus.plug(meter)
-        options = {"map": _MAP, "hold_fen": _HOLD_FEN, "price_fen": _PRICE_FEN, "poll_s": 0.005, "timeout_s": 0.1, "idle_s": 5.0}
+        options = {
+            "map": _MAP,
+            "hold_fen": _HOLD_FEN,
+            "price_fen": _PRICE_FEN,
+            "poll_s": 0.005,
+            "timeout_s": _TIMEOUT_S,
+            "idle_s": 5.0,
+        }
         terminals = {str(m.address): t.terminal_id for m, t in zip(self.meters, self._seat.terminals, strict=True)}
         return PortFacts(transport=self._bus.spec, terminals=terminals, options=options)
 
@@ -50,6 +58,9 @@ class ModbusPeer:
 
     async def cut(self, after_bytes: int) -> None:
         self._bus.cut(after_bytes=after_bytes, down_s=_DOWN_S)
+
+    async def slow(self, *, is_slow: bool) -> None:
+        self._bus.turnaround_s = _TIMEOUT_S / 2 if is_slow else 0.001
 
     async def repeat(self) -> None:
         """The card is held to the meter twice before anything flows."""

@@ -49,6 +49,9 @@ class MqttPeer:
     async def cut(self, after_bytes: int) -> None:
         self._proxy.cut_after(after_bytes)
 
+    async def slow(self, *, is_slow: bool) -> None:
+        self._proxy.delay_s = 0.3 if is_slow else 0.0
+
     async def repeat(self) -> None:
         await self._devices[0].submit(build_records(self._last).SerializeToString(), copies=2)
 
@@ -80,6 +83,8 @@ class Proxy:
 
     def __init__(self) -> None:
         self.passed = 0
+        self.delay_s = 0.0
+        """Before each piece is passed on."""
         self._cut_in = -1
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -128,6 +133,7 @@ class Proxy:
                 if self._cut_in >= 0:
                     self._cut_in -= len(data)
                 self.passed += len(data)
+                await asyncio.sleep(self.delay_s)
                 writer.write(data)
                 await writer.drain()
         writer.close()

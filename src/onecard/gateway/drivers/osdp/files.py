@@ -23,7 +23,8 @@ _WHOLE = struct.Struct(">I32s")
 MAGIC = b"OP"
 HEAD_BYTES = _HEAD.size
 FIRST_BYTES = _HEAD.size + _WHOLE.size
-_REFUSALS = 10
+_REFUSALS, _FROM_ZERO = 12, 3
+"""In a row, until it is given up; until it begins anew."""
 _SILENT_S = 600.0
 """A reader that takes nothing for ten minutes will not take the file."""
 
@@ -125,7 +126,7 @@ class FileSender:
 
     def _refused(self) -> None:
         self._refusals += 1
-        if self._refusals > 1 and not self._is_whole:
+        if self._refusals >= _FROM_ZERO and not self._is_whole:
             self.done = 0  # it does not know what came before: another file, or its memory was lost
         self._panel.tell(self._changed.set)
 

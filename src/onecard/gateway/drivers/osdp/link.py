@@ -40,7 +40,7 @@ class Transfer:
     """What is being sent to one reader; `panel.py` asks for the next content when there is time for it on the bus.
 
     `take` gives the content of the next libosdp file, whose packets follow one another in turns of their own; None: nothing now.
-    `taken` is told when the reader has acknowledged it, `refused` when it would not have it.
+    `taken` is told when the reader has acknowledged it, `refused` when it would not have it or fell silent.
     """
 
     def __init__(
@@ -154,6 +154,8 @@ class Link:
             self._submit_fragment()
         outcome = self._exchange(patience_s)
         if outcome is Turn.MISSED:
+            if self._sending is not None and self.transfer is not None:
+                self.transfer.refused()  # some readers are silent when they can't use a packet
             self.renew()
             return outcome
         secure = bool(self._panel.ctx.sc_status() & 1)

@@ -60,6 +60,10 @@ class OsdpPeer:
     async def cut(self, after_bytes: int) -> None:
         self._bus.cut(after_bytes=after_bytes, down_s=_DOWN_S)
 
+    async def slow(self, *, is_slow: bool) -> None:
+        """OSDP allows a reader 200 ms."""
+        self._bus.turnaround_s = 0.12 if is_slow else 0.001
+
     async def repeat(self) -> None:
         """The card stays at the reader, and taps again after the light: it pays once."""
         reader = self.readers[0]

@@ -105,7 +105,7 @@ class Turns:
 
     def ask_patience_s(self, seat: Seat) -> float:
         """How long a reader that is off line is waited for."""
-        return self.patience_s if seat.fails % _SLOW_ASK == 1 else self._quick_s
+        return self.patience_s if seat.fails % _SLOW_ASK == _SLOW_ASK - 1 else self._quick_s
 
     def went(self, kind: Kind, seat: Seat, *, is_answered: bool, is_secure: bool, began: float, ended: float) -> None:
         """A turn is over."""
