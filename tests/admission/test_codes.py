@@ -135,10 +135,10 @@ def test_a_code_opens_once_and_answers_its_own_device_again_for_ten_minutes(tree
     assert RefusedAttempt.objects.get().times == 2
 
 
-@pytest.mark.parametrize("write", [str.lower, lambda c: c.replace("-", " "), lambda c: c.replace("1", "l").replace("0", "O")])
-def test_a_code_is_taken_as_people_type_it(tree: Tree, clock, write) -> None:
-    code = api.make_enrolment_code(line_id=front_end(tree), actor=ADMIN, clock=clock).code
-    assert api.enrol_by_code(write(code), csr(), address=ADDRESS, clock=clock).line_id
+def test_a_code_is_taken_as_people_type_it(tree: Tree, clock) -> None:
+    for write in (str.lower, lambda c: c.replace("-", " "), lambda c: c.replace("1", "l").replace("0", "O")):
+        code = api.make_enrolment_code(line_id=front_end(tree), actor=ADMIN, clock=clock).code
+        assert api.enrol_by_code(write(code), csr(), address=ADDRESS, clock=clock).line_id
 
 
 def test_codes_that_are_unknown_too_old_withdrawn_or_replaced_open_nothing(tree: Tree, clock) -> None:

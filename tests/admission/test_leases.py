@@ -127,16 +127,17 @@ def test_a_line_whose_lease_has_become_due_is_told_once(tree: Tree, line: int, c
         assert api.tell_due_leases(clock=clock) == [line]
 
 
-@pytest.mark.parametrize("wrong", [{"renew_hours": 24}, {"no_new_cards_hours": 23}, {"stop_hours": 167}, {"stop_hours": 9000}])
-def test_the_steps_of_a_lease_stay_in_order(wrong: dict[str, int]) -> None:
-    with pytest.raises(InvalidInput):
-        api.set_admission_settings("gw:8445", HOURS | wrong, actor=ADMIN)
+def test_the_steps_of_a_lease_stay_in_order() -> None:
+    for wrong in ({"renew_hours": 24}, {"no_new_cards_hours": 23}, {"stop_hours": 167}, {"stop_hours": 9000}):
+        with pytest.raises(InvalidInput):
+            api.set_admission_settings("gw:8445", HOURS | wrong, actor=ADMIN)
     assert api.admission_settings().version == 1
     with pytest.raises(Forbidden):
         api.set_admission_settings("gw:8445", HOURS, actor=Actor("nobody"))
 
 
-@pytest.mark.parametrize("address", ["", "gw", "gw:0", "gw:99999", ":8445", "a b:1", "-x:1", "gw:8445/x", "1.2.3.999:1"])
-def test_the_address_to_enrol_at_is_a_host_and_a_port(address: str) -> None:
-    with pytest.raises(InvalidInput):
-        api.set_admission_settings(address, HOURS, actor=ADMIN)
+def test_the_address_to_enrol_at_is_a_host_and_a_port() -> None:
+    for address in ("", "gw", "gw:0", "gw:99999", ":8445", "a b:1", "-x:1", "gw:8445/x", "1.2.3.999:1"):
+        with pytest.raises(InvalidInput):
+            api.set_admission_settings(address, HOURS, actor=ADMIN)
+    assert api.set_admission_settings("[2001:db8::1]:8445", HOURS, actor=ADMIN).gateway == "[2001:db8::1]:8445"

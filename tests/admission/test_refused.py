@@ -60,12 +60,9 @@ def test_a_gateway_with_a_wrong_clock_makes_no_row_of_the_future(clock) -> None:
     assert set(RefusedAttempt.objects.values_list("last_at", "times")) == {(NOW, 1)}
 
 
-@pytest.mark.parametrize(
-    ("address", "host"),
-    [("10.0.0.1:5", "10.0.0.1"), ("[2001:db8::1]:5", "2001:db8::1"), ("2001:db8::1", "2001:db8::1"), ("unix", "unix"), ("", "")],
-)
-def test_an_address_is_kept_without_its_port(address: str, host: str) -> None:
-    assert refused.host_of(address) == host
+def test_an_address_is_kept_without_its_port() -> None:
+    told = ("10.0.0.1:5", "[2001:db8::1]:5", "2001:db8::1", "unix", "")
+    assert [refused.host_of(address) for address in told] == ["10.0.0.1", "2001:db8::1", "2001:db8::1", "unix", ""]
 
 
 def test_a_flood_of_addresses_is_counted_and_not_kept(clock, monkeypatch) -> None:
