@@ -232,7 +232,7 @@ def _list(request: HttpRequest, *, form: NewDeviceForm | None = None, model_form
 def _table(rows: list[Device]) -> Table:
     columns = [
         Column(_("Serial number"), CODE), Column(_("Model")), Column(_("Stands at")), Column(_("Installed at")),
-        Column(_("Firmware")), Column(_("Registered"), CODE),
+        Column(_("Firmware")), Column(_("Registered at"), CODE),
     ]  # fmt: skip
     cells = [
         [
