@@ -115,7 +115,7 @@ def rollouts(request: HttpRequest) -> HttpResponse:
 
 def _rollouts_table(found: list[api.Progress]) -> Table:
     columns = [
-        Column(_("Number"), NUMBER), Column(_("Name")), Column(_("Release")), Column(_("State")), Column(_("Done"), NUMBER),
+        Column(_("Number"), NUMBER), Column(_("Name")), Column(_("Released file")), Column(_("State")), Column(_("Done"), NUMBER),
         Column(_("Errors"), NUMBER), Column(_("By")), Column(_("Started"), CODE),
     ]  # fmt: skip
     rows = [
@@ -244,7 +244,7 @@ def _progress(request: HttpRequest, found: api.Progress) -> dict[str, Any]:
         "done_count": found.done,
         "at": formats.clock(datetime.now(UTC)),
         "facts": [
-            (_("Release"), f"{release.title} · {release.kind} {release.version}"),
+            (_("Released file"), f"{release.title} · {release.kind} {release.version}"),
             (_("Target"), _target_text(one)),
             (_("Window"), window),
             (_("Planned by"), f"{one.created_by} {formats.moment(one.created_at)}"),
