@@ -192,3 +192,17 @@ async def test_notes_are_no_business_of_a_pos():
     pos = make(Pos)
     await pos.act(Cash(100))
     assert "请取回纸币" in pos.display.text
+
+
+async def test_what_is_long_settled_is_forgotten_and_what_is_owed_never(monkeypatch):
+    monkeypatch.setattr("onecard.terminal.kinds.teller._KEPT", 3)
+    line = BenchLine()
+    pos = make(Pos, line=line)
+    for serial in range(1, 9):
+        await sell(pos, "100", card(serial))
+    assert len(sales(pos)) == 8
+    line.is_open = True
+    assert await pos.teller.deliver()
+    assert [record.terminal_seq for record in pos.journal.records(TERMINAL)] == [5, 6, 7, 8]
+    assert pos.journal.receipt(4) is None
+    assert pos.journal.receipt(5) is not None

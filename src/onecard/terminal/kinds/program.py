@@ -245,7 +245,7 @@ class Program:
         while True:
             await asyncio.sleep(_TICK_S)
             await self.device.pass_time()
-            if self.journal.has_events and self.settled.is_set():
+            if self.settled.is_set() and (self.client.backlog or self.journal.has_events):
                 self._owe()
 
     async def _close(self) -> None:

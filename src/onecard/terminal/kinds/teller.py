@@ -204,8 +204,14 @@ class Teller:
                     EventKind.RECORD_REFUSED, terminal_id=self.terminal_id, at_us=self.now_us(), card_no=record.card_no,
                     detail=detail,
                 )  # fmt: skip
-        self.journal.trim(self.terminal_id, self.journal.last_seq(self.terminal_id) - _KEPT)
+        self._trim()
         return not any(Result(code) in _NOT_DECIDED for code in answers.code)
+
+    def _trim(self) -> None:
+        below = self.journal.last_seq(self.terminal_id) - _KEPT
+        if below > 0:
+            self.journal.trim(self.terminal_id, below)
+            self.journal.trim_receipts(below)
 
     async def _submit(self, records: list[JournalRecord]) -> Answers:
         """The answers; UNAVAILABLE for all where none came."""
