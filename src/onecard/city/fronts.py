@@ -10,6 +10,7 @@ from pathlib import Path
 from onecard.datacenter.home import Home, own_folder
 from onecard.services.actors import Actor
 from onecard.services.devices import api as devices
+from onecard.services.devices.admit.settings import LEASE_HOURS
 from onecard.services.devices.models import Line, Terminal
 from onecard.terminal.enrol import Invitation, enrol, load_enrolment
 from onecard.terminal.tls import Identity
@@ -44,6 +45,13 @@ def find_front_end(home: Home, unit: str = UNIT) -> FrontEnd | None:
     ids = list(behind.order_by("pk").values_list("pk", flat=True))
     own = folder / unit
     return FrontEnd(unit, line.pk, own, {pk: own / "terminals" / str(pk) for pk in ids})
+
+
+def name_gateway(port: int) -> None:
+    """Have the codes that the management centre shows name this machine's enrolment port."""
+    now = devices.admission_settings()
+    hours = {name: getattr(now, name) for name in LEASE_HOURS}
+    devices.set_admission_settings(f"127.0.0.1:{port}", hours, actor=_ACTOR)
 
 
 def enrol_devices(front: FrontEnd, *, port: int) -> int:

@@ -86,9 +86,10 @@ def _start_roles(supervisor: Supervisor, home: Home, options: Options, console: 
 
 def _wanted(home: Home, options: Options) -> Iterator[Role]:
     """One role after another; the next is asked for when the last one serves."""
-    from onecard.city.fronts import enrol_devices, find_front_end
+    from onecard.city.fronts import enrol_devices, find_front_end, name_gateway
 
     ports = options.ports
+    name_gateway(ports.enrol)
     yield from (roles.app_role(home), roles.gateway_role(home, ports), roles.worker_role(home), roles.web_role(home, ports))
     if not options.traffic:
         return
