@@ -17,8 +17,8 @@ CLOSED = "def closed(self) -> None:\n        self._closed = True"
 NATIVE = PROJECT / "src/onecard/gateway/drivers/native"
 
 
-async def run(driver: str, transactions: int = 60):
-    return await Kit(find_driver(driver), project=PROJECT, transactions=transactions, settle_s=2.0).run()
+async def run(driver: str, transactions: int = 60, inputs: int = 4000):
+    return await Kit(find_driver(driver), project=PROJECT, transactions=transactions, settle_s=1.0, inputs=inputs).run()
 
 
 def outcomes(report) -> dict[str, Outcome]:

@@ -9,7 +9,6 @@ from onecard.gateway.gateway import Gateway
 from onecard.kernel.codes import Result
 
 Faults = list[str]
-_SPOILT = 2000
 _ANSWER_S = 2.0
 
 
@@ -84,11 +83,11 @@ async def cut_line(driver: Any, gateway: Gateway, line_id: int, exchange: bytes)
     return faults
 
 
-async def hostile_line(driver: Any, gateway: Gateway, line_id: int, exchange: bytes, *, seed: int) -> Faults:
+async def hostile_line(driver: Any, gateway: Gateway, line_id: int, exchange: bytes, *, seed: int, inputs: int) -> Faults:
     """Spoilt exchanges: a session answers or refuses, and never raises."""
     rng = random.Random(seed)  # noqa: S311 - repeatable on purpose
     faults: Faults = []
-    for _ in range(_SPOILT):
+    for _ in range(inputs):
         data = mutate(rng, exchange)
         session, _ = _open(driver, gateway, line_id)
         try:

@@ -44,8 +44,18 @@ Sum = tuple[int, int, int]
 class Kit:
     """One run; `run` gives the report. `project` is where a manifest's test files are found from."""
 
-    def __init__(self, found: Found, *, project: Path, transactions: int = 1000, seed: int = 1, settle_s: float = 20.0) -> None:
-        """`settle_s`: how long journals may take to deliver before a difference is one."""
+    def __init__(
+        self,
+        found: Found,
+        *,
+        project: Path,
+        transactions: int = 1000,
+        seed: int = 1,
+        settle_s: float = 20.0,
+        inputs: int = _INPUTS,
+    ) -> None:
+        """`settle_s`: how long journals may take to deliver before a difference is one; `inputs`: spoilt ones for the codec."""
+        self._inputs = inputs
         self._found = found
         self._project = project
         self._transactions = transactions
@@ -108,7 +118,7 @@ class Kit:
 
     async def _malformed(self) -> Faults:
         vectors = self._found.manifest.vectors()
-        return run_malformed(self._found.module("codec"), vectors, inputs=_INPUTS, seed=self.report.seed)
+        return run_malformed(self._found.module("codec"), vectors, inputs=self._inputs, seed=self.report.seed)
 
     # the real gateway and its platform
 
@@ -125,7 +135,9 @@ class Kit:
         self._platform = KitPlatform(line, master_key=master_key, mac_key=mac_key)
         address = f"unix:{self._folder}/app.sock"
         await self._platform.start(address)
-        settings = GatewaySettings(name="kit", apps=(address,), tls_dir=self._folder, host="127.0.0.1", metrics_port=0)
+        settings = GatewaySettings(
+            name="kit", apps=(address,), tls_dir=self._folder, host="127.0.0.1", metrics_port=0, drain_s=2.0
+        )
         self._driver: Any = self._found.make()
         self._gateway = Gateway(settings, {} if self._is_port else {self._driver: 0})
         await self._gateway.start()
@@ -206,7 +218,9 @@ class Kit:
 
     async def _hostile(self) -> Faults:
         exchange = self._exchange(1)
-        faults = await hostile_line(self._driver, self._gateway, _LINE, exchange, seed=self.report.seed)
+        faults = await hostile_line(
+            self._driver, self._gateway, _LINE, exchange, seed=self.report.seed, inputs=self._inputs // 10
+        )
         # Spoilt exchanges may have been whole records of other content: those are refused, and then done with.
         while self._gateway.uplink.waiting or self._gateway.uplink.calls:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
