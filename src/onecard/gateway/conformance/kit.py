@@ -136,7 +136,7 @@ class Kit:
         address = f"unix:{self._folder}/app.sock"
         await self._platform.start(address)
         settings = GatewaySettings(
-            name="kit", apps=(address,), tls_dir=self._folder, host="127.0.0.1", metrics_port=0, drain_s=2.0
+            name="kit", apps=(address,), tls_dir=self._folder, host="127.0.0.1", metrics_port=0, drain_s=0.5
         )
         self._driver: Any = self._found.make()
         self._gateway = Gateway(settings, {} if self._is_port else {self._driver: 0})

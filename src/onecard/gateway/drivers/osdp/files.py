@@ -80,7 +80,6 @@ class FileSender:
         self._changed = asyncio.Event()
         self.done = 0 if is_whole else self._noted()
         """Bytes of the image that the reader has acknowledged."""
-        self.started_at = self.done
 
     async def send(self, progress: Callable[[int], None] | None = None) -> None:
         """Raises Unavailable when the reader refuses it or takes nothing for long; what it has taken is remembered."""

@@ -99,17 +99,17 @@ class Panel:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, _STOP_S)
 
-    async def command(self, address: int, command: dict[str, Any], *, within_s: float = COMMAND_S) -> bool:
-        """Send a command; True when the reader has acknowledged it, False when it refused it or did not within this time.
+    async def command(self, address: int, command: dict[str, Any]) -> bool:
+        """Send a command; True when the reader has acknowledged it, False when it refused it or did not in time.
 
         A command whose acknowledgement got lost is sent again: the reader may have done it twice, and never not at all.
         """
         answer: asyncio.Future[bool] = self._loop.create_future()
-        order = Order(command, time.monotonic() + within_s, lambda done: self._tell(_settle, answer, done))
+        order = Order(command, time.monotonic() + COMMAND_S, lambda done: self._tell(_settle, answer, done))
         self._jobs.put(lambda: self._links[address].orders.append(order))
         # The thread may have ended: then nobody settles it.
         try:
-            return await asyncio.wait_for(answer, within_s + 1.0)
+            return await asyncio.wait_for(answer, COMMAND_S + 1.0)
         except TimeoutError:
             return False
 
