@@ -53,11 +53,12 @@ class Run:
     kills: Counter[str] = field(default_factory=Counter)
     weather: Counter[str] = field(default_factory=Counter)
     """What happened on the front-end's line: to packets in a namespace, to connections through a relay."""
+    form: str = ""
     outcomes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
 
-def chaos(home: Home, *, seed: int, seconds: int, console: Console) -> Run:
+def chaos(home: Home, *, seed: int, seconds: int, console: Console, relay: bool = False) -> Run:
     """Run it in an empty home, whose embedded database is running and migrated. The city's processes are gone when it returns."""
     load_city(home, holders=HOLDERS, console=console)
     run, ports = Run(seed), free_ports()
@@ -68,7 +69,9 @@ def chaos(home: Home, *, seed: int, seconds: int, console: Console) -> Run:
         front = _prepare_front(home, ports)
         with Receipts(home.spool / "receipts.jsonl") as receipts:
             world = read_world(dsn.app_dsn(home))
-            asyncio.run(_Chaos(home, run, supervisor, ports, world=world, front=front, receipts=receipts).run(seconds))
+            asyncio.run(
+                _Chaos(home, run, supervisor, ports, world=world, front=front, relay=relay, receipts=receipts).run(seconds)
+            )
     finally:
         supervisor.stop(order=roles.STOP_ORDER)
     EmbeddedServer(home).start()  # the last kill may have been its own, with nobody left who needed it
@@ -89,7 +92,16 @@ def _prepare_front(home: Home, ports: Ports) -> FrontEnd:
 
 class _Chaos:
     def __init__(
-        self, home: Home, run: Run, supervisor: Supervisor, ports: Ports, *, world: World, front: FrontEnd, receipts: Receipts
+        self,
+        home: Home,
+        run: Run,
+        supervisor: Supervisor,
+        ports: Ports,
+        *,
+        world: World,
+        front: FrontEnd,
+        relay: bool,
+        receipts: Receipts,
     ) -> None:
         self._world = world
         self._front_end = front
@@ -100,7 +112,7 @@ class _Chaos:
         self._receipts = receipts
         self._rng = random.Random(run.seed)  # noqa: S311 (a simulation)
         self._journal = Journal(device_folder(home) / "chaos.sqlite")
-        self._front = ChaosFront(home, front, supervisor=supervisor, ports=ports, rng=self._fork())
+        self._front = ChaosFront(home, front, supervisor=supervisor, ports=ports, rng=self._fork(), relay=relay)
 
     async def run(self, seconds: int) -> None:
         """Load and kill for so long, then let everything come up and settle."""
@@ -119,6 +131,7 @@ class _Chaos:
         self._run.problems += await self._front.drained(CALM_S)
         await asyncio.gather(*(rider.close() for rider in riders))
         self._run.weather.update(self._front.line.counts())
+        self._run.form = "packets in a namespace" if self._front.line.is_namespace else "connections through a relay"
         await self._front.close()
         if tending.done():
             tending.result()  # it never ends by itself: this raises what ended it

@@ -22,12 +22,15 @@ _LOOK_S = 0.1
 class ChaosFront:
     """One front-end under a supervisor, behind a line with weather."""
 
-    def __init__(self, home: Home, front: FrontEnd, *, supervisor: Supervisor, ports: Ports, rng: random.Random) -> None:
+    def __init__(
+        self, home: Home, front: FrontEnd, *, supervisor: Supervisor, ports: Ports, rng: random.Random, relay: bool
+    ) -> None:
         self._home = home
         self._front = front
         self._supervisor = supervisor
         self._ports = ports
         self._rng = rng
+        self._relay = relay
         self._line: StormyLine | None = None
         self._lan_port = 0
 
@@ -38,7 +41,7 @@ class ChaosFront:
 
     async def start(self) -> None:
         """The line, then the front-end at its end; returns when its terminals can come."""
-        self._line = line = await open_line(self._ports.native, rng=self._rng)
+        self._line = line = await open_line(self._ports.native, rng=self._rng, may_use_namespace=not self._relay)
         role = self._role(line)
         self._supervisor.begin(role)
         async with asyncio.timeout(_READY_S):

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 
-def run_chaos(console: Console, *, seed: int, seconds: int, keep: bool) -> bool:
+def run_chaos(console: Console, *, seed: int, seconds: int, keep: bool, relay: bool = False) -> bool:
     """Run it and print what came of it; whether everything agreed. A failed run keeps its folder, and says the seed."""
     folder = Path(tempfile.mkdtemp(prefix="onecard-chaos-"))
     folder.chmod(0o711)  # PostgreSQL's user passes through
@@ -27,10 +27,10 @@ def run_chaos(console: Console, *, seed: int, seconds: int, keep: bool) -> bool:
         dj.setup()
         from onecard.city.chaos import chaos
 
-        run = chaos(home, seed=seed, seconds=seconds, console=console)
+        run = chaos(home, seed=seed, seconds=seconds, console=console, relay=relay)
         problems = run.problems
         console.print(f"种子 seed {seed}，kill -9: {dict(run.kills)}", soft_wrap=True)
-        console.print(f"前置机线路 the front-end's line: {dict(run.weather)}", soft_wrap=True)
+        console.print(f"前置机线路 the front-end's line, {run.form}: {dict(run.weather)}", soft_wrap=True)
         for outcome, count in sorted(run.outcomes.items()):
             console.print(f"  {count:>7,}  {outcome}")
     finally:

@@ -100,8 +100,14 @@ def chaos(
     seed: Annotated[int | None, typer.Option(help="种子，缺省随机 Seed, else a random one.")] = None,
     seconds: Annotated[int, typer.Option(min=1, help="持续秒数 How long to kill.")] = 60,
     keep: Annotated[bool, typer.Option("--keep", help="保留其目录 Keep its folder.")] = False,
+    relay: Annotated[
+        bool, typer.Option("--relay", help="线路风暴只用中继，不用网络命名空间 Storm the line by a relay, not in a namespace.")
+    ] = False,
 ) -> None:
-    """在临时目录中随机 kill -9 小城市的进程，最后逐笔核对 / Kill a small city's processes at random, check every record."""
+    """在临时目录中随机 kill -9 小城市的进程、让前置机的线路起风暴，最后逐笔核对
+
+    Kill a small city's processes at random, storm the line of its front-end, check every record.
+    """
     import random
 
     from rich.console import Console
@@ -109,7 +115,7 @@ def chaos(
     from onecard.city.chaos_home import run_chaos
 
     seed = random.randrange(10**6) if seed is None else seed  # noqa: S311
-    if not run_chaos(Console(), seed=seed, seconds=seconds, keep=keep):
+    if not run_chaos(Console(), seed=seed, seconds=seconds, keep=keep, relay=relay):
         raise typer.Exit(1)
 
 
