@@ -27,11 +27,15 @@ class TaskBook:
         self._staged: dict[int, bytes] | None = None
 
     def tasks(self, line_id: int) -> Tasks | None:
-        """The whole of what a line should have; None while the platform has not said it."""
+        """The whole of what a line should have; None while the platform has not said it.
+
+        What is said of this line counts before what is said of all: a canary line is ahead of the others.
+        """
         if self._platform is None:
             return None
         own = LineTasks.FromString(self._lines.get(line_id, b""))
-        return Tasks(current=[*self._platform.current, *own.current], lease_serial=own.lease_serial, tasks=own.tasks)
+        named = {version.name: version for version in (*self._platform.current, *own.current)}
+        return Tasks(current=list(named.values()), lease_serial=own.lease_serial, tasks=own.tasks)
 
     def begin_snapshot(self) -> None:
         """A stream has been opened."""

@@ -1,6 +1,6 @@
-"""What other areas call of off-line rules: the tick, the deny list that is held, and setting what may be done off line."""
+"""What other areas call of off-line rules: the tick, a deny list held or stopped, and setting what may be done off line."""
 
-from onecard.services.offline.deny import HeldDeny, held_deny, release_deny
+from onecard.services.offline.deny import HeldDeny, held_deny, release_deny, stopped_deny
 from onecard.services.offline.limits import (
     Policy,
     allow_door,
@@ -37,6 +37,7 @@ __all__ = [
     "set_card_limit",
     "set_policy",
     "set_terminal_limit",
+    "stopped_deny",
     "tick",
     "unit_files",
 ]

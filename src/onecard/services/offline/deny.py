@@ -1,4 +1,7 @@
-"""The deny list as it is published: read by the ledger's index of barred cards, held where too much of it has changed."""
+"""The deny list as it is published: read by the ledger's index of barred cards, held where too much of it has changed.
+
+What is published goes to a canary first (canary.py).
+"""
 
 import logging
 from collections.abc import Set
@@ -11,8 +14,9 @@ from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import NotFound
 from onecard.protocol.cardset import build_card_set, parse_card_set
 from onecard.services.actors import Actor
+from onecard.services.offline.canary import came_out, choose_canary, open_deny
 from onecard.services.offline.locks import lock_publication
-from onecard.services.offline.models import DenyHold, DenyPublication, OfflinePolicy
+from onecard.services.offline.models import DenyHold, DenyPublication, DenyState, OfflinePolicy
 from onecard.services.rollouts import api as rollouts
 
 log = logging.getLogger(__name__)
@@ -33,42 +37,64 @@ class HeldDeny:
 
 
 def publish_deny(*, now: datetime, clock: Clock | None = None, released_by: str = "") -> DenyPublication | None:
-    """Publish the list as it stands; None where it is as published, or is held. The caller holds the publication's lock.
+    """Publish the list as it stands; None where it is as published, is held, or the version before is still with its canary.
 
-    More changes than the policy allows wait, unless somebody releases them; the first list of an installation does not.
+    More changes of what all have than the policy allows wait, unless somebody releases them; the first list of an installation
+    does not. The caller holds the publication's lock.
     """
-    barred = barred_cards()
     last = DenyPublication.objects.first()
-    before: Set[int] = frozenset(parse_card_set(bytes(last.content))) if last and last.content else frozenset()
-    added, removed = len(barred - before), len(before - barred)
-    if last and not added and not removed:
+    if last and last.state == DenyState.CANARY:
+        return None
+    barred = barred_cards()
+    if last and barred == _cards(last):
         DenyHold.objects.all().delete()
         return None
-    if last and not released_by and _too_much(added + removed, len(before)):
+    out = DenyPublication.objects.filter(state=DenyState.OUT).first()
+    before = _cards(out)
+    added, removed = len(barred - before), len(before - barred)
+    if out and not released_by and _too_much(added + removed, len(before)):
         _hold(len(barred), added, removed, now)
         return None
     DenyHold.objects.all().delete()
     version = last.version + 1 if last else 1
     content = build_card_set(barred, version=version)
-    rollouts.publish_data("deny", content, version=version, clock=clock)
+    ahead = choose_canary(now)
+    rollouts.publish_data("deny", content, version=version, ahead=ahead, clock=clock)
     made = DenyPublication.objects.create(
         version=version, cards=len(barred), added=added, removed=removed, size_bytes=len(content), content=content,
-        published_at=now, released_by=released_by[:150],
+        published_at=now, released_by=released_by[:150], canary_lines=len(ahead),
+        state=DenyState.CANARY if ahead else DenyState.OUT,
     )  # fmt: skip
-    DenyPublication.objects.filter(version__lt=version, content__isnull=False).update(content=None)
-    DenyPublication.objects.filter(version__lte=version - KEPT_PUBLICATIONS).delete()
+    if not ahead:
+        came_out(version, clock)
+    old = DenyPublication.objects.filter(version__lte=version - KEPT_PUBLICATIONS)
+    (old.exclude(pk=out.pk) if out else old).delete()
     log.info("offline: deny list %s published, %s cards, +%s -%s, %s bytes", version, len(barred), added, removed, len(content))
     return made
 
 
 def release_deny(*, actor: Actor, clock: Clock | None = None) -> DenyPublication | None:
-    """Publish what is held, as it stands now. Raises Forbidden, and NotFound when nothing is held."""
+    """Publish what is held, as it stands now, to a canary first; else name the list that was stopped to all the same.
+
+    Raises Forbidden, and NotFound where nothing is held or stopped.
+    """
     actor.require("offline.release")
+    now = (clock or SystemClock()).now()
     with transaction.atomic():
         lock_publication()
-        if not DenyHold.objects.exists():
-            raise NotFound("没有待发布的黑名单", "no deny list is held")
-        return publish_deny(now=(clock or SystemClock()).now(), clock=clock, released_by=actor.name)
+        if DenyHold.objects.exists():
+            return publish_deny(now=now, clock=clock, released_by=actor.name)
+        newest = DenyPublication.objects.first()
+        if newest is None or newest.state != DenyState.STOPPED:
+            raise NotFound("没有待发布的黑名单", "no deny list is held or stopped")
+        open_deny(newest, now=now, clock=clock, released_by=actor.name)
+        return newest
+
+
+def stopped_deny() -> DenyPublication | None:
+    """The newest list, where its canary has stopped it."""
+    newest = DenyPublication.objects.defer("content").first()
+    return newest if newest and newest.state == DenyState.STOPPED else None
 
 
 def held_deny() -> HeldDeny | None:
@@ -82,6 +108,12 @@ def barred_cards() -> frozenset[int]:
     with connection.cursor() as cursor:
         cursor.execute(BARRED_SQL)
         return frozenset(row[0] for row in cursor.fetchall())
+
+
+def _cards(publication: DenyPublication | None) -> Set[int]:
+    if publication is None or publication.content is None:
+        return frozenset()
+    return frozenset(parse_card_set(bytes(publication.content)))
 
 
 def _too_much(changes: int, before: int) -> bool:

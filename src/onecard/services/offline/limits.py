@@ -1,6 +1,6 @@
 """Setting what may be done off line. Each change signals the files it concerns, in its own transaction."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django.db import transaction
@@ -26,12 +26,16 @@ class Policy:
     hold_over_cards: int
     hold_over_permille: int
     """A change of the deny list over both figures waits for a person."""
+    canary_permille: int = 10
+    """This share of the front-ends on line, one at least, is named a new deny list before the others …"""
+    canary_soak_s: int = 4
+    """… for so long."""
 
 
 def policy() -> Policy:
     """The figures in force."""
     row = OfflinePolicy.objects.get()
-    return Policy(row.fallback_ms, row.guard_permille, row.hold_over_cards, row.hold_over_permille)
+    return Policy(**{field.name: getattr(row, field.name) for field in fields(Policy)})
 
 
 def set_policy(figures: Policy, *, actor: Actor) -> OfflinePolicy:

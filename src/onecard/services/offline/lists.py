@@ -18,6 +18,9 @@ class DenyVersion:
     size_bytes: int
     published_at: datetime
     released_by: str
+    state: str
+    canary_lines: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class CardLimitRow:
 def deny_versions(limit: int = 50) -> list[DenyVersion]:
     """The newest first."""
     rows = DenyPublication.objects.values_list(
-        "version", "cards", "added", "removed", "size_bytes", "published_at", "released_by"
+        "version", "cards", "added", "removed", "size_bytes", "published_at", "released_by", "state", "canary_lines", "reason"
     )
     return [DenyVersion(*row) for row in rows[:limit]]
 

@@ -19,6 +19,8 @@ class OfflinePolicy(models.Model):
     guard_permille = models.SmallIntegerField(_("名单拒用比例（千分比）"))
     hold_over_cards = models.IntegerField(_("名单变更超过张数须人工发布"))
     hold_over_permille = models.SmallIntegerField(_("名单变更超过千分比须人工发布"))
+    canary_permille = models.SmallIntegerField(_("名单先行前置机比例（千分比）"), default=10)
+    canary_soak_s = models.IntegerField(_("名单先行时间（秒）"), default=4)
 
     class Meta:
         verbose_name = _("脱机参数")
@@ -29,6 +31,10 @@ class OfflinePolicy(models.Model):
             models.CheckConstraint(condition=Q(guard_permille__range=(1, 1000)), name="offline_policy_guard"),
             models.CheckConstraint(
                 condition=Q(hold_over_cards__gte=0, hold_over_permille__range=(0, 1000)), name="offline_policy_hold"
+            ),
+            # A canary of nobody is none, and three soak times (canary.SILENT_SOAKS) have to leave a list its minute.
+            models.CheckConstraint(
+                condition=Q(canary_permille__range=(1, 1000), canary_soak_s__range=(1, 10)), name="offline_policy_canary"
             ),
         )
 
@@ -146,8 +152,16 @@ class DoorAccess(models.Model):
         return f"{self.terminal_id} {self.department_id or '*'}"
 
 
+class DenyState(models.TextChoices):
+    """How far a version of the deny list came."""
+
+    CANARY = "canary", _("先行")
+    OUT = "out", _("已全面下达")
+    STOPPED = "stopped", _("已停止")
+
+
 class DenyPublication(models.Model):
-    """A version of the deny list that went out. The content of the newest is kept: the next is measured by it."""
+    """A version of the deny list that went out. The content of the newest and of the last named to all is kept."""
 
     version = models.BigIntegerField(_("版本"), primary_key=True)
     cards = models.IntegerField(_("张数"))
@@ -157,11 +171,22 @@ class DenyPublication(models.Model):
     content = models.BinaryField(null=True, editable=False)
     published_at = models.DateTimeField(_("发布时间"))
     released_by = models.CharField(_("发布人"), max_length=150, blank=True, default="")
+    state = models.CharField(_("状态"), max_length=7, choices=DenyState.choices, default=DenyState.OUT)
+    canary_lines = models.IntegerField(_("先行前置机"), default=0)
+    decided_at = models.DateTimeField(_("决定时间"), null=True)
+    """When it was stopped, or named to all after its canary."""
+    reason = models.CharField(_("停止原因"), max_length=560, blank=True, default="")
+    alarmed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("黑名单版本")
         verbose_name_plural = _("黑名单版本")
         ordering = ("-version",)
+        constraints = (
+            models.CheckConstraint(condition=Q(state__in=DenyState.values), name="offline_deny_state"),
+            models.CheckConstraint(condition=~Q(state="stopped") | ~Q(reason=""), name="offline_deny_stopped_why"),
+            models.UniqueConstraint(fields=("state",), condition=Q(state="canary"), name="offline_deny_one_canary"),
+        )
 
     def __str__(self) -> str:
         return str(self.version)

@@ -1,4 +1,7 @@
-"""The tick that publishes what has changed: the deny list at once, a unit's files in turns. Harmless when two make it at once."""
+"""The tick that publishes what has changed: the deny list to its canary and then to all, a unit's files in turns.
+
+Harmless when two make it at once.
+"""
 
 import hashlib
 import logging
@@ -9,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from onecard.kernel.clock import Clock, SystemClock
+from onecard.services.offline.canary import settle_canary
 from onecard.services.offline.deny import publish_deny
 from onecard.services.offline.files import cards_file, rules_file
 from onecard.services.offline.locks import try_publication
@@ -49,8 +53,9 @@ def tick(clock: Clock | None = None) -> Published:
     with transaction.atomic():
         if not try_publication():
             return Published()
-        deny_changed = _take_changes(now)
-        made = publish_deny(now=now, clock=clock) if deny_changed or DenyHold.objects.exists() else None
+        # What changed while a list was with its canary is looked at when that has ended.
+        is_due = settle_canary(now, clock=clock) | _take_changes(now) | DenyHold.objects.exists()
+        made = publish_deny(now=now, clock=clock) if is_due else None
     with transaction.atomic():
         files = _publish_files(now, clock) if try_publication() else 0
     return Published(made.version if made else 0, files)

@@ -1,5 +1,6 @@
 """What other areas call of roll-outs: the signed repository, automatic data, releases, plans, and what each line should have."""
 
+from onecard.services.rollouts.canary import Canary, canary_of
 from onecard.services.rollouts.choices import ActionState, GroupState, RolloutState
 from onecard.services.rollouts.founding import accept, init_repository
 from onecard.services.rollouts.linetasks import line_tasks, platform_data
@@ -25,6 +26,7 @@ from onecard.services.rollouts.repository import (
     NewData,
     data_path,
     has_repository,
+    open_data,
     publish_data,
     publish_many,
     read_file,
@@ -38,6 +40,7 @@ __all__ = [
     "CHANNEL",
     "FIRMWARE",
     "ActionState",
+    "Canary",
     "FilePart",
     "GroupPlan",
     "GroupProgress",
@@ -51,6 +54,7 @@ __all__ = [
     "actions",
     "add_release",
     "approve_rollout",
+    "canary_of",
     "cancel_rollout",
     "count_devices",
     "data_path",
@@ -59,6 +63,7 @@ __all__ = [
     "init_repository",
     "line_tasks",
     "note_events",
+    "open_data",
     "pause_rollout",
     "plan_rollout",
     "platform_data",

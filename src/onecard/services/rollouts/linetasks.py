@@ -4,20 +4,27 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import F
 
 from onecard.kernel.clock import to_epoch_us
 from onecard.protocol.proto.app_pb2 import LineTasks
 from onecard.protocol.proto.device_pb2 import DataVersion, Task
 from onecard.services.rollouts.choices import UNDER_WAY
-from onecard.services.rollouts.models import PublishedData, Repository
+from onecard.services.rollouts.models import DataTarget, Repository
 
-_UNIT_DATA = """
+_LINE_DATA = """
 SELECT l.id, split_part(d.name, '/', 1), d.version, t.blob_id
   FROM devices_line l
   JOIN rollouts_publisheddata d ON d.name IN ('rules/' || l.unit_id, 'cards/' || l.unit_id, 'parameters/' || l.id)
   JOIN rollouts_datatarget t ON t.data_id = d.name AND t.version = d.version
  WHERE l.state = 'active' AND (%s::bigint[] IS NULL OR l.id = ANY (%s::bigint[]))
- ORDER BY l.id, 2"""
+UNION ALL
+SELECT c.line_id, c.data_id, c.version, t.blob_id
+  FROM rollouts_canaryline c
+  JOIN devices_line l ON l.id = c.line_id AND l.state = 'active'
+  JOIN rollouts_datatarget t ON t.data_id = c.data_id AND t.version = c.version
+ WHERE %s::bigint[] IS NULL OR l.id = ANY (%s::bigint[])
+ ORDER BY 1, 2"""
 
 
 _TASKS = """
@@ -31,15 +38,14 @@ SELECT a.line_id, a.id, coalesce(a.terminal_id, 0), a.kind, r.path, b.length, r.
 
 
 def platform_data() -> list[DataVersion]:
-    """What every line should have: the deny list, and a timestamp of at least this version.
+    """What every line should have: the deny list that is named to all, and a timestamp of at least this version.
 
     The timestamp told moves only with what concerns all lines; a unit's own data is told to its own lines.
     """
     found = []
-    deny = PublishedData.objects.filter(pk="deny").first()
+    deny = DataTarget.objects.filter(data_id="deny", version=F("data__named")).values_list("version", "blob_id").first()
     if deny is not None:
-        sha = deny.targets.values_list("blob_id", flat=True).get(version=deny.version)
-        found.append(DataVersion(name="deny", version=deny.version, sha256=bytes(sha)))
+        found.append(DataVersion(name="deny", version=deny[0], sha256=bytes(deny[1])))
     stamp = Repository.objects.values_list("platform_timestamp", flat=True).first()
     if stamp:
         found.append(DataVersion(name="timestamp", version=stamp))
@@ -47,14 +53,15 @@ def platform_data() -> list[DataVersion]:
 
 
 def line_tasks(line_ids: Collection[int] | None) -> dict[int, LineTasks]:
-    """By line, of these lines or of all: its unit's data in force and its devices' parts in running roll-outs.
+    """By line, of these lines or of all: its unit's data in force, its devices' parts in running roll-outs, and of a canary line
+    the deny list that is named to it before all others: it counts instead of the platform's.
 
     A line that has nothing is not named.
     """
     wanted = None if line_ids is None else sorted(line_ids)
     found: dict[int, LineTasks] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_UNIT_DATA, [wanted, wanted])
+        cursor.execute(_LINE_DATA, [wanted, wanted] * 2)
         for line_id, name, version, sha in cursor.fetchall():
             tasks = found.setdefault(line_id, LineTasks(line_id=line_id))
             tasks.current.add(name=name, version=version, sha256=bytes(sha))

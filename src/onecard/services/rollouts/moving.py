@@ -15,6 +15,7 @@ from django.db.models import Count, Q
 from onecard.kernel.business_day import PLATFORM_ZONE
 from onecard.kernel.events import EventKind
 from onecard.services.rollouts import repository, targets
+from onecard.services.rollouts.canary import note_said
 from onecard.services.rollouts.choices import (
     ENDED,
     ERRORS,
@@ -245,7 +246,11 @@ def tell(rollout: Rollout) -> None:
 
 
 def note_events(events: Sequence[NotedEvent]) -> None:
-    """UPDATE_* and DATA_* with an action move it; an action of another device's is left alone (the caller's transaction)."""
+    """UPDATE_* and DATA_* with an action move it, without one they are heard of canary lines (the caller's transaction).
+
+    An action of another device's is left alone.
+    """
+    note_said(event for event in events if not event.action_id)
     over: set[str] = set()
     for event in events:
         state = STATE_OF_EVENT.get(EventKind(event.kind)) if event.action_id else None

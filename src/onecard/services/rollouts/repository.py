@@ -18,6 +18,7 @@ from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import InvalidInput
 from onecard.services.keys import api as keys
 from onecard.services.rollouts import tufmetadata
+from onecard.services.rollouts.canary import end_canary, put_ahead
 from onecard.services.rollouts.errors import NoRepository, NotForward, NotSigned
 from onecard.services.rollouts.models import Blob, DataTarget, MetadataFile, PublishedData, Repository
 from onecard.services.rollouts.tufkeys import online_signers
@@ -40,6 +41,8 @@ class NewData:
     name: str
     content: bytes
     version: int
+    ahead: frozenset[int] = frozenset()
+    """Of "deny": the canary, lines that are named it until `open_data` names it to all. Empty: all are named it at once."""
 
 
 def has_repository() -> bool:
@@ -47,9 +50,9 @@ def has_repository() -> bool:
     return Repository.objects.exists()
 
 
-def publish_data(name: str, content: bytes, *, version: int, clock: Clock | None = None) -> None:
-    """Put automatic data in force, signed by the on-line key. Raises as `publish_many`."""
-    publish_many([NewData(name, content, version)], clock=clock)
+def publish_data(name: str, content: bytes, *, version: int, ahead: Collection[int] = (), clock: Clock | None = None) -> None:
+    """Put automatic data in force, signed by the on-line key; `ahead` as in NewData. Raises as `publish_many`."""
+    publish_many([NewData(name, content, version, frozenset(ahead))], clock=clock)
 
 
 def publish_many(data: Sequence[NewData], *, clock: Clock | None = None) -> None:
@@ -63,8 +66,22 @@ def publish_many(data: Sequence[NewData], *, clock: Clock | None = None) -> None
         repository = lock_repository()
         roles = {role for one in data for role in _put(one, now)}
         if roles:
-            seal(roles, repository, for_all=any(one.name == "deny" for one in data), now=now)
+            seal(roles, repository, for_all=any(one.name == "deny" and not one.ahead for one in data), now=now)
             _tell_lines(one.name for one in data)
+            for one in data:
+                notify(put_ahead(one.name, one.version, one.ahead) if one.ahead else end_canary(one.name))
+
+
+def open_data(name: str, version: int) -> bool:
+    """Name the version in force to everybody; False where it is already, or where another is in force by now."""
+    with transaction.atomic():
+        repository = lock_repository()
+        if not PublishedData.objects.filter(pk=name, version=version, named__lt=version).update(named=version):
+            return False
+        repository.platform_timestamp = newest_versions().get("timestamp", 0)
+        repository.save(update_fields=["platform_timestamp"])
+        notify(["data", *end_canary(name)])
+    return True
 
 
 def data_path(name: str, version: int) -> str:
@@ -81,13 +98,17 @@ def _put(one: NewData, now: datetime) -> list[str]:
     if held is None:
         if one.version < 1:
             raise NotForward(one.name, one.version, 0)
-        PublishedData.objects.create(name=one.name, version=one.version, published_at=now)
+        named = 0 if one.ahead else one.version
+        PublishedData.objects.create(name=one.name, version=one.version, named=named, published_at=now)
     elif one.version > held.version:
-        PublishedData.objects.filter(pk=one.name).update(version=one.version, previous=held.version, published_at=now)
-    elif DataTarget.objects.filter(data_id=one.name, version=one.version, blob_id=sha256).exists():
-        if one.version == held.version:
-            return []
-        raise NotForward(one.name, one.version, held.version)
+        named = held.named if one.ahead else one.version
+        PublishedData.objects.filter(pk=one.name).update(
+            version=one.version, previous=held.version, named=named, published_at=now
+        )
+    elif (
+        one.version == held.version and DataTarget.objects.filter(data_id=one.name, version=one.version, blob_id=sha256).exists()
+    ):
+        return []
     else:
         raise NotForward(one.name, one.version, held.version)
     path = data_path(one.name, one.version)
@@ -156,14 +177,14 @@ def newest(role: str) -> MetadataFile:
 
 
 def _automatic(role: str, version: int, signer: Signer, now: datetime) -> Signed:
-    """The two newest versions of each piece of data, so that a client under way still finds its own."""
+    """The two newest versions of each piece of data, so that a client under way still finds its own; and what all are named."""
     rows = DataTarget.objects.filter(role=role).values_list(
-        "path", "data_id", "version", "data__previous", "blob__length", "blob_id"
+        "path", "data_id", "version", "data__previous", "data__named", "blob__length", "blob_id"
     )
     files = {
         path: tufmetadata.target_file(path, length, bytes(sha), {"kind": name.partition("/")[0], "release_counter": number})
-        for path, name, number, previous, length, sha in rows
-        if number >= previous
+        for path, name, number, previous, named, length, sha in rows
+        if number >= previous or number == named
     }
     return tufmetadata.automatic_role(role, version, files, signer, now=now)
 
@@ -279,7 +300,8 @@ _PRUNE = (
     """DELETE FROM rollouts_metadatafile m USING (SELECT role, max(version) AS version FROM rollouts_metadatafile GROUP BY role) n
         WHERE m.role = n.role AND m.version < n.version AND m.role NOT IN ('root', 'targets') AND m.created_at < %s""",
     """DELETE FROM rollouts_datatarget t USING rollouts_publisheddata d, rollouts_blob b
-        WHERE t.data_id = d.name AND t.version < d.previous AND b.sha256 = t.blob_id AND d.published_at < %s""",
+        WHERE t.data_id = d.name AND t.version < d.previous AND t.version <> d.named
+          AND b.sha256 = t.blob_id AND d.published_at < %s""",
 )
 
 

@@ -63,7 +63,7 @@ class MetadataFile(models.Model):
 
 
 class PublishedData(models.Model):
-    """Automatic data and its version in force, which only grows (sql/repository.sql).
+    """Automatic data and its version in force, which only grows (sql/repository.sql, sql/canary.sql).
 
     "deny", "rules/<unit>", "cards/<unit>", "parameters/<line>".
     """
@@ -71,6 +71,8 @@ class PublishedData(models.Model):
     name = models.CharField(_("名称"), max_length=32, primary_key=True)
     version = models.BigIntegerField(_("版本"))
     previous = models.BigIntegerField(_("上一版本"), default=0)
+    named = models.BigIntegerField(_("已全面下达的版本"), default=0)
+    """What every line is named; 0: nothing yet. Below `version` while only the canary lines are named that."""
     published_at = models.DateTimeField(_("发布时间"))
 
     class Meta:
@@ -81,6 +83,7 @@ class PublishedData(models.Model):
                 condition=Q(name__regex="^(deny|(rules|cards|parameters)/[1-9][0-9]{0,17})$"), name="rollouts_data_name"
             ),
             models.CheckConstraint(condition=Q(version__gt=F("previous"), previous__gte=0), name="rollouts_data_order"),
+            models.CheckConstraint(condition=Q(named__gte=0, named__lte=F("version")), name="rollouts_data_named"),
         )
 
     def __str__(self) -> str:
