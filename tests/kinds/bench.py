@@ -9,6 +9,7 @@ from onecard.kernel.codes import Operation, Result
 from onecard.kernel.numbers import build_card_no
 from onecard.protocol.cardindex import CardEntry, build_card_index
 from onecard.protocol.offline import EVERYBODY, CardTypeRule, DoorRule, OfflineRules, build_rules
+from onecard.protocol.parameters import build_parameters
 from onecard.protocol.proto.records_pb2 import Answers, Records
 from onecard.terminal.errors import LineDown
 from onecard.terminal.kinds.data import DeviceData
@@ -18,10 +19,18 @@ from onecard.terminal.kinds.parts import DIGITS, Key, Press, Tap
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # Monday noon in the city
 TERMINAL = 10
-PARAMETERS = (
-    b'{"format":"onecard-parameters/1","offline":{"per_transaction_fen":100000,"per_card_day_fen":200000,'
-    b'"per_card_day_count":100,"total_fen":1000000000000}}'
-)
+OFFLINE = {
+    "offline_limits": True, "offline_per_transaction_fen": 100_000, "offline_per_card_day_fen": 200_000,
+    "offline_per_card_day_count": 100, "offline_total_fen": 10**12,
+}  # fmt: skip
+
+
+def parameters(values: dict, *, version: int = 1, line: int = 1) -> bytes:
+    """The file of a straight line."""
+    return build_parameters(line, version, {0: values}, front_end=False)
+
+
+PARAMETERS = parameters(OFFLINE)
 TARIFF = (
     '{"format":"onecard-tariff/1","fixed_fen":250,"count_fen":150,"menu":[{"no":1,"zh":"米饭","en":"Rice","fen":100},'
     '{"no":2,"zh":"鱼","en":"Fish","fen":880}],"meter":{"hold_fen":1000,"fen_per_unit":400,"pulses_per_unit":100,"unit":"m³"}}'

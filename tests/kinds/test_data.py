@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from onecard.kernel.errors import InvalidInput
 from onecard.protocol.cardset import build_card_set
+from onecard.protocol.parameters import build_parameters, parse_parameters
 from onecard.terminal.kinds.data import DeviceData
 from onecard.terminal.kinds.firmware import build_image, is_healthy
 from onecard.terminal.kinds.journal import DeviceJournal
 from onecard.terminal.kinds.parts import Tap
 from onecard.terminal.kinds.pos import Pos
-from onecard.terminal.kinds.tariff import Tariff, parse_parameters, parse_tariff
-from tests.kinds.bench import PARAMETERS, TARIFF, card, make
+from onecard.terminal.kinds.tariff import Tariff, parse_tariff
+from tests.kinds.bench import OFFLINE, PARAMETERS, TARIFF, card, make, parameters
 
 _NAMES = st.sampled_from(["format", "menu", "meter", "offline", "no", "fen"])
 _LEAVES = st.none() | st.integers() | st.text(max_size=5)
@@ -59,11 +60,42 @@ def test_a_tariff_that_breaks_its_format_names_the_place_and_the_last_good_one_s
     assert (data.tariff.fixed_fen, data.version("tariff")) == (250, 1)
 
 
-def test_parameters_that_lack_a_limit_are_refused(data):
-    content = PARAMETERS.replace(b'"per_card_day_count":100,', b"")
-    with pytest.raises(InvalidInput, match=r"offline\.per_card_day_count"):
-        data.take("parameters", content, version=1)
-    assert data.parameters.offline is None
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"door_open_s": 0}, "door_open_s"),
+        ({"amount_max_fen": True}, "amount_max_fen"),
+        ({"offline_limits": 1}, "offline_limits"),
+        ({"offline_total_fen": -1}, "offline_total_fen"),
+        ({"notes_fen": "100,,500"}, "notes_fen"),
+        ({"notes_fen": "100,100"}, "notes_fen"),
+        ({"topup_min_fen": 500, "topup_max_fen": 400}, "topup_min_fen"),
+        ({"heartbeat_s": 61}, "heartbeat_s"),
+        ({"idle_text": "x" * 41}, "idle_text"),
+        ({"another_maker": None}, "devices.0.another_maker"),
+    ],
+)
+def test_parameters_that_cannot_be_taken_name_the_place_and_the_last_good_ones_stay(data, values, place):
+    data.take("parameters", PARAMETERS, version=1)
+    with pytest.raises(InvalidInput) as refusal:
+        data.take("parameters", parameters(OFFLINE | values, version=2), version=2)
+    assert refusal.value.en.startswith(f"{place}:")
+    assert data.parameters.offline.total_fen == 10**12
+    assert data.version("parameters") == 1
+
+
+def test_a_terminal_behind_a_front_end_reads_its_own_values_and_leaves_what_it_does_not_know(data):
+    values = {0: {"repeat_s": 1, "volume": 5}, 71: {"repeat_s": 2, "volume": 5}, 72: {"repeat_s": -1, "volume": 5}}
+    data.terminal_id = 71
+    data.take("parameters", build_parameters(7, 3, values, front_end=True), version=3)
+    assert (data.parameters.repeat_s, data.parameters_line) == (2, 7)
+    data.take("parameters", build_parameters(8, 1, {71: {"repeat_s": 9}}, front_end=True), version=1)
+    assert data.parameters.repeat_s == 9, "another line counts its versions by itself"
+    again = DeviceData(data.journal, terminal_id=71)
+    assert (again.parameters.repeat_s, again.parameters_line, again.version("parameters")) == (9, 8, 1)
+    data.terminal_id = 73
+    with pytest.raises(InvalidInput, match="terminal 73 is not in the file"):
+        data.take("parameters", build_parameters(8, 2, values, front_end=True), version=2)
 
 
 @settings(max_examples=150, deadline=None)

@@ -7,7 +7,7 @@ from onecard.protocol.cardset import build_card_set
 from onecard.terminal.journal import State
 from onecard.terminal.kinds.parts import Cash, Printer, Tap
 from onecard.terminal.kinds.pos import Pos
-from tests.kinds.bench import TERMINAL, BenchLine, card, make, press, sell
+from tests.kinds.bench import OFFLINE, TERMINAL, BenchLine, card, make, parameters, press, sell
 
 CARD = card(1)
 
@@ -105,19 +105,21 @@ async def test_a_reversal_that_is_not_taken_keeps_later_sales_off_the_line_and_g
 @pytest.mark.parametrize(
     ("setup", "amount", "says"),
     [
-        (b'{"format":"onecard-parameters/1"}', "100", "系统不可用"),
-        (b'"per_transaction_fen":99,"per_card_day_fen":999,"per_card_day_count":9,"total_fen":999', "100", "单笔限额"),
-        (b'"per_transaction_fen":999,"per_card_day_fen":199,"per_card_day_count":9,"total_fen":999', "100", "当日限额"),
-        (b'"per_transaction_fen":999,"per_card_day_fen":999,"per_card_day_count":1,"total_fen":999', "100", "当日限额"),
-        (b'"per_transaction_fen":999,"per_card_day_fen":999,"per_card_day_count":9,"total_fen":199', "100", "当日限额"),
+        ({"offline_limits": False}, "100", "系统不可用"),
+        ({"offline_per_transaction_fen": 99}, "100", "单笔限额"),
+        ({"offline_per_card_day_fen": 199}, "100", "当日限额"),
+        ({"offline_per_card_day_count": 1}, "100", "当日限额"),
+        ({"offline_total_fen": 199}, "100", "当日限额"),
+        ({"amount_max_fen": 99}, "100", "超过本机限额 0.99"),
     ],
 )
 async def test_off_line_it_sells_within_its_limits_only(setup, amount, says):
     pos = make(Pos)
     await sell(pos, amount, CARD)
-    whole = setup if setup.startswith(b"{") else b'{"format":"onecard-parameters/1","offline":{' + setup + b"}}"
-    pos.data.take("parameters", whole, version=2)
-    await sell(pos, amount, CARD)
+    pos.data.take("parameters", parameters(OFFLINE | setup, version=2), version=2)
+    await press(pos, amount, "enter")
+    if "本机限额" not in says:
+        await pos.act(Tap(CARD))
     assert says in pos.display.text
     assert [fen for _, fen, _ in sales(pos)] == [100]
 

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from onecard.kernel.codes import Operation
+from onecard.protocol.parameters import parse_parameters, read_values
 from onecard.terminal.kinds.journal import DeviceJournal
-from onecard.terminal.kinds.tariff import parse_parameters, parse_tariff
+from onecard.terminal.kinds.tariff import parse_tariff
 from tests.gateway.harness import House
 from tests.kinds.bench import TARIFF, card
 
@@ -35,7 +36,8 @@ async def test_the_turnstile_of_the_guide_sells_passages(house: House, enrolled)
 def test_the_files_of_the_guide_are_what_terminals_read():
     tariff, parameters = (block.encode() for block in blocks("json"))
     assert parse_tariff(tariff).menu[1].fen == 100
-    assert parse_parameters(parameters).offline.total_fen == 2_000_000
+    read = read_values(parse_parameters(parameters).values_of(71) or {})
+    assert read.offline is not None and (read.offline.total_fen, read.notes_fen) == (2_000_000, (1000, 5000, 10_000))
 
 
 def test_the_example_stays_about_forty_lines():

@@ -62,6 +62,10 @@ class Artefacts:
                 await self._repository.refresh()
                 self._refreshed_at = now
 
+    def forget_freshness(self) -> None:
+        """The platform has new data: the next who asks looks at the repository again."""
+        self._refreshed_at = float("-inf")
+
     async def find(self, path: str) -> Target:
         """What is signed of a target. Raises NoSuchFile, NotTrusted, NoLine."""
         return await self._repository.find(path)

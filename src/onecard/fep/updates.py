@@ -92,6 +92,8 @@ class Updates:
         self.artefacts.want(frozenset(task.sha256 for task in tasks.tasks))
         if self._own is not None:
             self._own(Tasks(current=tasks.current, tasks=[task for task in tasks.tasks if not task.terminal_id]))
+        if list(was.current) != list(tasks.current):
+            self.artefacts.forget_freshness()  # terminals that are told of new data ask for it at once
         if was != tasks:
             self.changed()
         self._wanted.set()

@@ -91,7 +91,8 @@ class NativeClient:
         self._backoff = backoff or Backoff()
         self._server_hostname = server_hostname
         self._answer_s = answer_s
-        self._heartbeat_s = heartbeat_s
+        self.heartbeat_s = heartbeat_s
+        """Between heartbeats; may be changed at any time and counts from the next one."""
         self._on_pay_code_keys = on_pay_code_keys
         self._listeners = listeners or Listeners()
         self._line: OpenLine | None = None
@@ -326,7 +327,7 @@ class NativeClient:
 
     async def _wait_beat(self) -> None:
         # Never in step with others, however they came to be connected.
-        await asyncio.sleep(self._heartbeat_s * random.uniform(0.8, 1.0))  # noqa: S311 - spreading, not a secret
+        await asyncio.sleep(self.heartbeat_s * random.uniform(0.8, 1.0))  # noqa: S311 - spreading, not a secret
 
     def _break(self, line: OpenLine, error: LineDown | LineRefused) -> None:
         was_open = self._line is line

@@ -13,15 +13,17 @@ from onecard.kernel.errors import InvalidInput
 from onecard.protocol.cardindex import CardIndex, parse_card_index
 from onecard.protocol.cardset import CardSet, parse_card_set
 from onecard.protocol.offline import OfflineRules, parse_rules
+from onecard.protocol.parameters import NAME as PARAMETERS
+from onecard.protocol.parameters import ParameterFile, Parameters, parse_parameters, read_values
 from onecard.terminal.kinds.journal import DeviceJournal
-from onecard.terminal.kinds.tariff import Parameters, Tariff, parse_parameters, parse_tariff
+from onecard.terminal.kinds.tariff import Tariff, parse_tariff
 
 _PARSERS: Final[Mapping[str, Callable[[bytes], Any]]] = {
     "deny": parse_card_set,
     "cards": parse_card_index,
     "rules": parse_rules,
     "tariff": parse_tariff,
-    "parameters": parse_parameters,
+    PARAMETERS: parse_parameters,
 }
 NAMES: Final = tuple(_PARSERS)
 """The data a device can use, by the names they have on the wire."""
@@ -38,12 +40,22 @@ class InUse:
     sha256: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _OwnParameters:
+    """The file of the line, and what stands there for this terminal."""
+
+    file: ParameterFile
+    values: Parameters
+
+
 @dataclass(slots=True)
 class DeviceData:
     """`take` puts data into use; the properties are what is in use. `names`: what this kind of device works by."""
 
     journal: DeviceJournal
     names: Iterable[str] = NAMES
+    terminal_id: int = 0
+    """Whose values of the line's parameters count."""
     _content: dict[str, Any] = field(default_factory=dict, repr=False)
     _in_use: dict[str, InUse] = field(default_factory=dict, repr=False)
     _last_cards: "deque[int]" = field(default_factory=lambda: deque(maxlen=_LAST_CARDS), repr=False)
@@ -67,8 +79,14 @@ class DeviceData:
     @property
     def parameters(self) -> Parameters:
         """Limits and times."""
-        parameters: Parameters = self._content.get("parameters", Parameters())
-        return parameters
+        own: _OwnParameters | None = self._content.get(PARAMETERS)
+        return own.values if own else Parameters()
+
+    @property
+    def parameters_line(self) -> int:
+        """The line whose parameters are in use; 0: none. Versions of another line's file say nothing about this one's."""
+        own: _OwnParameters | None = self._content.get(PARAMETERS)
+        return own.file.line_id if own else 0
 
     @property
     def rules(self) -> OfflineRules | None:
@@ -96,21 +114,24 @@ class DeviceData:
         """Put data into use, durable when this returns. Raises InvalidInput; then what was in use stays."""
         if name not in self.names:
             raise InvalidInput(f"本机不使用数据 {name}", f"this device does not use the data {name}")
-        if version < self.version(name):
+        parsed = self.check(name, content)
+        if version < self.version(name) and not self._is_of_another_line(parsed):
             raise InvalidInput(
                 f"{name} 版本 {version} 低于在用的 {self.version(name)}",
                 f"{name} {version} is older than {self.version(name)}, in use",
             )
-        parsed = self.check(name, content)
         digest = self.journal.store_data(name, content, version=version)
         self._use(name, parsed, InUse(name, version, digest))
 
     def check(self, name: str, content: bytes) -> Any:
         """The parsed data. Raises InvalidInput where `take` would refuse the content."""
-        parsed = _parse(name, content)
+        parsed = self._parse(name, content)
         if name == "deny":
             self._guard(parsed)
         return parsed
+
+    def _is_of_another_line(self, parsed: Any) -> bool:
+        return isinstance(parsed, _OwnParameters) and parsed.file.line_id != self.parameters_line
 
     def _guard(self, listed: CardSet) -> None:
         seen = set(self._last_cards)
@@ -125,7 +146,7 @@ class DeviceData:
     def _load(self, name: str) -> None:
         for stored in self.journal.data(name):
             try:
-                parsed = _parse(name, stored.content)
+                parsed = self._parse(name, stored.content)
             except InvalidInput:
                 continue
             self._use(name, parsed, InUse(name, stored.version, stored.sha256))
@@ -134,6 +155,15 @@ class DeviceData:
     def _use(self, name: str, parsed: Any, in_use: InUse) -> None:
         self._content[name] = parsed
         self._in_use[name] = in_use
+
+    def _parse(self, name: str, content: bytes) -> Any:
+        parsed = _parse(name, content)
+        if not isinstance(parsed, ParameterFile):
+            return parsed
+        values = parsed.values_of(self.terminal_id)
+        if values is None:
+            raise InvalidInput(f"参数文件中没有终端 {self.terminal_id}", f"terminal {self.terminal_id} is not in the file")
+        return _OwnParameters(parsed, read_values(values))
 
 
 def _parse(name: str, content: bytes) -> Any:

@@ -235,7 +235,8 @@ class Device:
 
     def _print(self, seq: int, text: str) -> None:
         try:
-            self.fitting.printer.print(text)
+            if self.data.parameters.print_receipt:
+                self.fitting.printer.print(text)
         except OSError:
             self.note(EventKind.ERROR, detail=f"printer: receipt {seq}")
             return

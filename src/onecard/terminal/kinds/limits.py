@@ -12,7 +12,7 @@ from onecard.kernel.clock import from_epoch_us, to_epoch_us
 from onecard.kernel.codes import Result
 from onecard.protocol.cardindex import CardIndex
 from onecard.protocol.offline import CardTypeRule, OfflineRules, local_time
-from onecard.terminal.kinds.tariff import OfflineLimits
+from onecard.protocol.parameters import OfflineLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,8 @@ class Pos(Device):
         if self._fixed and self.data.tariff.fixed_fen:
             self._present(self.data.tariff.fixed_fen)
         else:
-            self._enter(Mode.IDLE)
+            idle_text = self.data.parameters.idle_text
+            self._enter(Mode.IDLE, *((plain(idle_text),) if idle_text else ()))
 
     def _enter(self, mode: Mode, *rows: Text) -> None:
         self.mode, self._entry = mode, ""
@@ -97,6 +98,14 @@ class Pos(Device):
         if amount_fen <= 0:
             self.refuse(Text("金额无效", "Invalid amount"))
             return
+        limit_fen = self.data.parameters.amount_max_fen
+        if amount_fen > limit_fen:
+            self._fixed = False
+            self._enter(Mode.IDLE, Text(f"超过本机限额 {yuan(limit_fen)}", f"Over this terminal's limit {yuan(limit_fen)}"))
+            return
+        self._await_card(amount_fen)
+
+    def _await_card(self, amount_fen: int) -> None:
         self._amount_fen = amount_fen
         self._enter(Mode.PRESENT, plain(yuan(amount_fen)))
 
@@ -278,7 +287,7 @@ class Pos(Device):
             return
         self._hand_over(sam, chips)
         for sale in chips.armed(sam.terminal_no):
-            self._present(sale.record.amount_fen)
+            self._await_card(sale.record.amount_fen)  # whatever the limit is by now: it has begun
             self._sale_no = sale.sale_no
             self.journal.keep(_CHIP, {"sale_no": sale.sale_no, "amount_fen": sale.record.amount_fen})
             self.refuse(_SAY_AGAIN, plain(yuan(sale.record.amount_fen)))

@@ -20,6 +20,7 @@ from typing import IO
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.codes import Result
 from onecard.kernel.errors import InvalidInput, RuleViolated
+from onecard.protocol.parameters import NAME as PARAMETERS
 from onecard.protocol.proto.device_pb2 import DataVersion, Heartbeat, LineState, Tasks, Welcome
 from onecard.terminal.chipcard import SamSlot
 from onecard.terminal.chipjournal import ChipJournal
@@ -50,6 +51,8 @@ ANSWER_S = 8.0
 _TICK_S = 0.2
 _RETRY_S = (0.5, 1.5)
 _EVENTS = 200
+_OWN = (PARAMETERS,)
+"""Data that comes for the line alone, never by a roll-out: two who set the same thing would undo one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,8 @@ class Program:
         self.updates = UpdateClient(
             setup.folder / "updates", hardware=f"onecard-{setup.kind.MODEL}", fetch=self._fetch, root=setup.root,
             clock=setup.clock, unsent=self._unsent, may_install=self._may_install,
-            self_test=self._self_test, data_files={name: partial(self._take, name) for name in setup.kind.USES},
+            self_test=self._self_test,
+            data_files={name: partial(self._take, name) for name in setup.kind.USES if name not in _OWN},
         )  # fmt: skip
         self.client = NativeClient(
             setup.host, setup.port, setup.identity, clock=setup.clock, answer_s=setup.answer_s, heartbeat_s=setup.heartbeat_s,
@@ -144,7 +148,7 @@ class Program:
             terminal_id = _only_terminal(await self.client.connect())
         self.journal.write_setting(0, "terminal", terminal_id)
         fitting = Fitting(
-            terminal_id, self.journal, DeviceData(self.journal, setup.kind.USES), self.client, setup.clock,
+            terminal_id, self.journal, DeviceData(self.journal, setup.kind.USES, terminal_id), self.client, setup.clock,
             Display(setup.on_display), Printer(setup.folder / "receipts.txt"), self._codes, setup.sam, self._chips,
         )  # fmt: skip
         self._device = setup.kind(fitting)
@@ -180,7 +184,10 @@ class Program:
     def _status(self) -> Heartbeat:
         beat = Heartbeat(backlog=self.client.backlog, oldest_unsent_us=self.client.oldest_unsent_us)
         if self._device is not None:
-            in_use = self._device.data.versions()
+            data = self._device.data
+            if data.version(PARAMETERS):
+                self.client.heartbeat_s = float(data.parameters.heartbeat_s)
+            in_use = data.versions()
             beat.versions.extend(DataVersion(name=data.name, version=data.version, sha256=data.sha256) for data in in_use)
             beat.versions.extend(version for version in self.updates.versions() if version.name == FIRMWARE)
             beat.disk_free_permille = _disk_free_permille(self._setup.folder)

@@ -1,6 +1,6 @@
-"""The two files that tell a terminal how to work: the tariff (what things cost) and its parameters (limits, times).
+"""The tariff: the file that tells a terminal what things cost. Limits and times are in `protocol.parameters`.
 
-Both are JSON of a named format. A file that breaks its format in any place is refused whole, naming the place: the device then
+It is JSON of a named format. A file that breaks its format in any place is refused whole, naming the place: the device then
 keeps the one it has.
 """
 
@@ -13,7 +13,6 @@ from onecard.kernel.codes import Text
 from onecard.kernel.errors import InvalidInput
 
 TARIFF_FORMAT = "onecard-tariff/1"
-PARAMETERS_FORMAT = "onecard-parameters/1"
 _MAX_FEN = 100_000_000
 _MAX_ITEMS = 10_000
 
@@ -54,36 +53,6 @@ class Tariff:
     meter: MeterTariff | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OfflineLimits:
-    """What a terminal may sell while it cannot ask. A 0 allows nothing."""
-
-    per_transaction_fen: int
-    per_card_day_fen: int
-    per_card_day_count: int
-    total_fen: int
-    """Unsent at this terminal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """How a terminal behaves where no tariff says it."""
-
-    offline: OfflineLimits | None = None
-    """The terminal's own limits; None: it sells off line only by the unit's rules, where it has them."""
-    guard_permille: int = 200
-    """A deny list that refuses more than this share of the last cards is refused itself."""
-    door_open_s: int = 3
-    door_held_s: int = 30
-    """An open door is reported after this time."""
-    repeat_s: int = 60
-    """Attendance: the same card again within this time is one reading."""
-    topup_min_fen: int = 100
-    topup_max_fen: int = 100_000
-    notes_fen: tuple[int, ...] = (100, 500, 1000, 2000, 5000, 10_000)
-    """What the acceptor takes."""
-
-
 def parse_tariff(data: bytes) -> Tariff:
     """Raises InvalidInput naming the first place that is wrong."""
     top = _Reader.open(data, TARIFF_FORMAT)
@@ -99,24 +68,6 @@ def parse_tariff(data: bytes) -> Tariff:
     )
     top.end()
     return tariff
-
-
-def parse_parameters(data: bytes) -> Parameters:
-    """Raises InvalidInput naming the first place that is wrong."""
-    top, usual = _Reader.open(data, PARAMETERS_FORMAT), Parameters()
-    offline = top.part("offline")
-    parameters = Parameters(
-        offline=_offline(offline) if offline else usual.offline,
-        guard_permille=top.number("guard_permille", 1, 1000, default=usual.guard_permille),
-        door_open_s=top.number("door_open_s", 1, 600, default=usual.door_open_s),
-        door_held_s=top.number("door_held_s", 1, 3600, default=usual.door_held_s),
-        repeat_s=top.number("repeat_s", 0, 3600, default=usual.repeat_s),
-        topup_min_fen=top.number("topup_min_fen", 1, _MAX_FEN, default=usual.topup_min_fen),
-        topup_max_fen=top.number("topup_max_fen", 1, _MAX_FEN, default=usual.topup_max_fen),
-        notes_fen=top.numbers("notes_fen", 1, _MAX_FEN, default=usual.notes_fen),
-    )
-    top.end()
-    return parameters
 
 
 def _item(entry: "_Reader") -> MenuItem:
@@ -136,15 +87,6 @@ def _meter(part: "_Reader") -> MeterTariff:
     )
     part.end()
     return tariff
-
-
-def _offline(part: "_Reader") -> OfflineLimits:
-    limits = OfflineLimits(
-        **{name: part.number(name, 0, 10**12) for name in ("per_transaction_fen", "per_card_day_fen", "total_fen")},
-        per_card_day_count=part.number("per_card_day_count", 0, 100_000),
-    )
-    part.end()
-    return limits
 
 
 class _Reader:
@@ -179,14 +121,6 @@ class _Reader:
             raise _wrong(self._place + name, f"应为 {low} 至 {high} 的整数", f"should be a whole number from {low} to {high}")
         assert isinstance(value, int)
         return value
-
-    def numbers(self, name: str, low: int, high: int, *, default: tuple[int, ...]) -> tuple[int, ...]:
-        """A list of whole numbers."""
-        self._left.discard(name)
-        values = self.raw.get(name, list(default))
-        if not isinstance(values, list) or not values or not all(_is_number(value, low, high) for value in values):
-            raise _wrong(self._place + name, "应为整数列表", "should be a list of whole numbers")
-        return tuple(values)
 
     def string(self, name: str) -> str:
         """A text that is not empty."""

@@ -40,6 +40,8 @@ class PlaceRow:
     device_id: int | None
     model_id: int | None
     name: str
+    is_front_end: bool
+    """Of its line."""
     override: Values
 
 
@@ -53,7 +55,7 @@ class Effective:
 
 _PLACES = """
 SELECT p.line_id, p.terminal_id, l.unit_id, coalesce(l.operator_id, u.operator_id), d.id, d.model_id, p.name,
-       coalesce(o.values, '{{}}'::jsonb)
+       l.kind = 'front_end', coalesce(o.values, '{{}}'::jsonb)
   FROM (SELECT l.id AS line_id, 0::bigint AS terminal_id, l.name FROM devices_line l
         UNION ALL
         SELECT t.line_id, t.id, t.tid FROM devices_terminal t JOIN devices_line l ON l.id = t.line_id AND l.kind = 'front_end'

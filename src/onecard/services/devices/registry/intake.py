@@ -14,11 +14,12 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from onecard.kernel.clock import from_epoch_us
+from onecard.kernel.clock import ManualClock, from_epoch_us
 from onecard.kernel.events import EventKind
 from onecard.protocol.proto import app_pb2, device_pb2
 from onecard.services.devices.registry import statements
 from onecard.services.devices.registry.eventalarms import follow_events
+from onecard.services.devices.registry.publish import refresh_lines
 from onecard.services.devices.registry.telling import tell_rollouts
 
 log = logging.getLogger("onecard.devices")
@@ -91,8 +92,16 @@ def _taken(row: Sequence[Any], sent: Mapping[str, Any]) -> TakenEvent:
 def _register(cursor: Any, lines: list[int], terminals: list[int], now: datetime) -> None:
     """What a place without a device says of itself makes one, where the serial number is nobody else's."""
     parameters = {"lines": lines, "terminals": terminals, "now": now}
-    for statement in (statements.FIRMWARE, statements.FOLLOWS, statements.MODELS, statements.DEVICES):
+    for statement in (statements.FIRMWARE, statements.FOLLOWS, statements.MODELS):
         cursor.execute(statement, parameters)
+    cursor.execute(statements.DEVICES, parameters)
+    placed = cursor.fetchall()
+    if placed:
+        # What is set for their models and units counts at their places from now on.
+        cursor.execute(
+            statements.LINES_OF, {"lines": [line for line, _ in placed], "terminals": [terminal for _, terminal in placed]}
+        )
+        refresh_lines([line for (line,) in cursor.fetchall()], clock=ManualClock(now))
 
 
 def _merged(lines: Iterable[app_pb2.LineStatus]) -> dict[int, app_pb2.LineStatus]:

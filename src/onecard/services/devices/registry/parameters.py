@@ -15,6 +15,7 @@ from django.db.models import Q
 
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import Forbidden, InvalidInput, NotFound, RuleViolated
+from onecard.protocol.parameters import naming, read_values
 from onecard.services.actors import Actor
 from onecard.services.devices.models.registry import Device, DeviceModel
 from onecard.services.devices.models.templates import (
@@ -124,7 +125,10 @@ def preview(change: Change, *, actor: Actor) -> Preview:
         pairs = [(place, place) for place in places_of_scope(*scope)]
     found: list[Difference] = []
     for was, will in pairs:
-        found += _differences(was, will, defaults=defaults, before=before, after=after)
+        changes = _differences(was, will, defaults=defaults, before=before, after=after)
+        if changes:
+            _check_together(will, defaults=defaults, templates=after)
+        found += changes
     touched = {(each.line_id, each.terminal_id) for each in found}
     return Preview(
         tuple(found),
@@ -205,6 +209,13 @@ def _differences(
         for key in defaults
         if old[key].value != new[key].value
     ]
+
+
+def _check_together(place: PlaceRow, *, defaults: Mapping[str, Any], templates: Templates) -> None:
+    """Whether the place's device would take all of its values as they are then. Raises InvalidInput, naming the place."""
+    values = effective_values(place, defaults=defaults, templates=templates)
+    with naming(place.name, place.name):
+        read_values({key: each.value for key, each in values.items()})
 
 
 def _with_override(place: PlaceRow, values: Mapping[str, Any]) -> PlaceRow:

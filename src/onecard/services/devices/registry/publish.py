@@ -4,9 +4,9 @@ A line has a file once one of its values differs from its default. The roll-outs
 what they refuse stays waiting and says why.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from itertools import groupby
 from typing import Any, Protocol, cast
@@ -16,13 +16,12 @@ from django.db.models import F
 
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import OneCardError
+from onecard.protocol.parameters import NAME, build_parameters
 from onecard.services.devices.models.templates import LineParameters, Parameter, ParameterTemplate
 from onecard.services.devices.registry.effective import PlaceRow, Source, Templates, effective_values, places_of_lines
 
 log = logging.getLogger("onecard.devices")
 
-FORMAT = "onecard-parameters/1"
-DATA_NAME = "parameters"
 _PIECE = 1_000
 _AT_ONCE = 200
 
@@ -33,17 +32,6 @@ class Rollouts(Protocol):
     NewData: Any
     has_repository: Callable[[], bool]
     publish_many: Callable[[list[Any]], None]
-
-
-def build_content(line_id: int, version: int, values: dict[int, dict[str, Any]]) -> bytes:
-    """The file: values by terminal number, 0 for the line's own device. Alike for alike values, byte by byte."""
-    body = {
-        "format": FORMAT,
-        "line_id": line_id,
-        "version": version,
-        "devices": {str(key): values[key] for key in sorted(values)},
-    }
-    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def lock_parameters() -> None:
@@ -72,13 +60,15 @@ def refresh_lines(lines: Iterable[int], *, clock: Clock | None = None) -> int:
     changed = 0
     for piece in (wanted[at : at + _PIECE] for at in range(0, len(wanted), _PIECE)):
         there = {row.line_id: row for row in LineParameters.objects.filter(line_id__in=piece)}
-        for line_id, places in groupby(places_of_lines(piece), key=lambda place: place.line_id):
-            values, plain = _values(list(places), defaults, templates)
+        for line_id, group in groupby(places_of_lines(piece), key=lambda place: place.line_id):
+            places = list(group)
+            values, plain = _values(places, defaults, templates)
             row = there.get(line_id)
-            if (row is None and plain) or (row is not None and _devices(row) == {str(k): v for k, v in values.items()}):
+            build = partial(build_parameters, line_id, values=values, front_end=places[0].is_front_end)
+            if plain if row is None else bytes(row.content) == build(version=row.version):
                 continue
             version = 1 if row is None else row.version + 1
-            content = build_content(line_id, version, values)
+            content = build(version=version)
             LineParameters.objects.update_or_create(
                 line_id=line_id, defaults={"version": version, "content": content, "changed_at": now, "problem": ""}
             )
@@ -99,7 +89,7 @@ def publish_waiting(*, rollouts: Rollouts | None = None) -> int:
 
 
 def _publish(rollouts: Rollouts, rows: list[LineParameters]) -> bool:
-    data = [rollouts.NewData(f"{DATA_NAME}/{row.line_id}", bytes(row.content), row.version) for row in rows]
+    data = [rollouts.NewData(f"{NAME}/{row.line_id}", bytes(row.content), row.version) for row in rows]
     try:
         rollouts.publish_many(data)
     except OneCardError as refusal:
@@ -122,7 +112,3 @@ def _values(places: list[PlaceRow], defaults: dict[str, Any], templates: Templat
     found = {place.terminal_id: effective_values(place, defaults=defaults, templates=templates) for place in places}
     plain = all(each.source is Source.DEFAULT for values in found.values() for each in values.values())
     return {terminal: {key: each.value for key, each in values.items()} for terminal, values in found.items()}, plain
-
-
-def _devices(row: LineParameters) -> Any:
-    return json.loads(bytes(row.content))["devices"]

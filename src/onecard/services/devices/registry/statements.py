@@ -130,7 +130,13 @@ DEVICES = f"""
 INSERT INTO devices_device (model_id, serial, hardware, firmware, line_id, terminal_id, place, note, registered_at, registered_by)
 SELECT m.id, n.serial, n.hardware, n.firmware, n.line_id, n.terminal_id, '', '', %(now)s, 'hello'
   FROM ({_NEW}) n JOIN devices_devicemodel m USING (maker, model) ORDER BY m.id, n.serial
-ON CONFLICT DO NOTHING"""  # noqa: S608
+ON CONFLICT DO NOTHING
+RETURNING line_id, terminal_id"""  # noqa: S608
+
+# The lines whose parameter files name these places; of a terminal NULL is nobody's.
+LINES_OF = """
+SELECT id FROM devices_line WHERE id = ANY (%(lines)s::bigint[])
+UNION SELECT line_id FROM devices_terminal WHERE id = ANY (%(terminals)s::bigint[]) AND line_id IS NOT NULL"""
 
 # A line that was replaced (G2) leaves its device behind: the same box at the unit's new line has simply come along.
 FOLLOWS = f"""

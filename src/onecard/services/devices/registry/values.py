@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from onecard.kernel.errors import InvalidInput
+from onecard.protocol import parameters
 from onecard.services.devices.models.templates import Parameter, ParameterKind
 
 _TRUE, _FALSE = {"true", "1", "yes", "是"}, {"false", "0", "no", "否"}
@@ -11,15 +12,23 @@ _TRUE, _FALSE = {"true", "1", "yes", "是"}, {"false", "0", "no", "否"}
 
 def check_value(parameter: Parameter, value: Any) -> Any:
     """The value as it is stored. Raises InvalidInput, naming the parameter and what is allowed."""
+    _check_shape(parameter, value)
+    whose = f"参数 {parameter.key}（{parameter.title_zh}）的值不合要求", f"the value of {parameter.key} is not allowed"
+    with parameters.naming(*whose):
+        parameters.check_value(parameter.key, value)  # what devices would refuse is not published to them
+    return value
+
+
+def _check_shape(parameter: Parameter, value: Any) -> None:
     kind = parameter.kind
-    if kind == ParameterKind.BOOLEAN and isinstance(value, bool):
-        return value
-    if kind == ParameterKind.INTEGER and isinstance(value, int) and not isinstance(value, bool) and _within(parameter, value):
-        return value
-    if kind == ParameterKind.TEXT and isinstance(value, str) and value.isprintable() and _within(parameter, len(value)):
-        return value
-    if kind == ParameterKind.CHOICE and value in parameter.choices:
-        return value
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if (
+        (kind == ParameterKind.BOOLEAN and isinstance(value, bool))
+        or (kind == ParameterKind.INTEGER and is_number and _within(parameter, value))
+        or (kind == ParameterKind.TEXT and isinstance(value, str) and value.isprintable() and _within(parameter, len(value)))
+        or (kind == ParameterKind.CHOICE and value in parameter.choices)
+    ):
+        return
     raise InvalidInput(
         f"参数 {parameter.key}（{parameter.title_zh}）的值不合要求：{allowed(parameter)[0]}",
         f"the value of {parameter.key} ({parameter.title_en}) is not allowed: {allowed(parameter)[1]}",
@@ -39,12 +48,12 @@ def parse_value(parameter: Parameter, text: str) -> Any:
     return check_value(parameter, text)
 
 
-def check_values(values: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+def check_values(values: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, Any]:
     """All of a template's values; those that are None are left out. Raises InvalidInput."""
-    unknown = sorted(set(values) - set(parameters))
+    unknown = sorted(set(values) - set(known))
     if unknown:
         raise InvalidInput(f"无此参数：{'、'.join(unknown)}", f"no such parameter: {', '.join(unknown)}")
-    return {key: check_value(parameters[key], value) for key, value in sorted(values.items()) if value is not None}
+    return {key: check_value(known[key], value) for key, value in sorted(values.items()) if value is not None}
 
 
 def allowed(parameter: Parameter) -> tuple[str, str]:
