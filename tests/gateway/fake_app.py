@@ -50,6 +50,8 @@ class FakeApplication(ApplicationServicer):  # type: ignore[misc]
         self.answer: Callable[[dict[str, int]], tuple[int, int, int, int]] = self._approve
         self.gate = asyncio.Event()
         self.gate.set()
+        self.file_gate = asyncio.Event()
+        self.file_gate.set()
         self.fail: grpc.StatusCode | None = None
         self.reported = asyncio.Event()
         self.device_reports: list[DeviceReport] = []
@@ -163,7 +165,7 @@ class FakeApplication(ApplicationServicer):  # type: ignore[misc]
         if self.fail_reports is not None:
             await context.abort(self.fail_reports, "as told")
         self.fetched.append((request.name, request.offset))
-        await self.gate.wait()
+        await self.file_gate.wait()
         content = self.files.get(request.name)
         if content is None:
             return FetchReply(code=int(Result.NO_ORIGINAL))

@@ -28,6 +28,7 @@ from onecard.protocol.proto.device_pb2 import (
 from onecard.terminal.errors import LineRefused
 from onecard.terminal.native import Device, Listeners
 from tests.gateway.harness import House, until
+from tests.gateway.test_native import records
 
 _ids = itertools.count(1)
 
@@ -145,12 +146,27 @@ async def test_a_file_comes_in_parts_and_is_asked_for_once_for_all_lines(house: 
             got += part.data
         return got
 
-    house.app.gate.clear()
+    house.app.file_gate.clear()
     loading = [asyncio.create_task(whole(client)) for client in clients]
     await until(lambda: house.app.fetched)
-    house.app.gate.set()
+    house.app.file_gate.set()
     assert await asyncio.gather(*loading) == [content] * 8
     assert sorted(house.app.fetched) == [("targets/firmware/pos/1.bin", block * 262_144) for block in range(3)]
+
+
+async def test_a_file_is_fetched_while_a_record_of_the_same_line_is_held_unanswered(house: House):
+    house.list_line(1)
+    house.app.files["metadata/timestamp.json"] = b"v1"
+    await house.start()
+    async with house.native(1) as client:
+        house.app.gate.clear()
+        held = asyncio.create_task(client.submit(records(10, [1])))
+        await until(lambda: house.app.batches)
+        async with asyncio.timeout(1):
+            assert (await client.fetch("metadata/timestamp.json", 0, 100)).data == b"v1"
+        assert not held.done()
+        house.app.gate.set()
+        assert (await held).code == [Result.APPROVED]
 
 
 async def test_a_file_that_is_not_there_yet_is_found_when_it_is(house: House):
@@ -235,8 +251,12 @@ async def test_tasks_come_after_welcome_and_when_they_change(house: House):
         house.app.publish({"deny": 10})
         await until(lambda: len(seen) == 3 and len(other) == 2)
         assert [(v.name, v.version) for v in other[-1].current] == [("deny", 10)]
-        house.app.set_tasks(1, None)
+        house.app.set_tasks(1, LineTasks(line_id=1, current=[DataVersion(name="deny", version=11)]))  # a canary of list 11
         await until(lambda: len(seen) == 4)
+        assert [(v.name, v.version) for v in seen[-1].current] == [("deny", 11)]
+        house.app.set_tasks(1, None)
+        await until(lambda: len(seen) == 5)
+        assert [(v.name, v.version) for v in seen[-1].current] == [("deny", 10)]
         assert not seen[-1].tasks
         assert len(other) == 2
 
