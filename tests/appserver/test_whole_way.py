@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from secrets import token_bytes
+from time import monotonic, time_ns
 
 import pytest
 
@@ -61,7 +62,7 @@ async def platform(
     client = await start_app(listen=f"unix:{tmp_path / 'app.sock'}")
     settings = GatewaySettings(
         name="gateway", apps=(client.server.settings.listen,), tls_dir=home.tls_dir, host="127.0.0.1", metrics_port=0,
-        enrol_port=0, reports=ReportLimits(states_s=0.2, linger_s=0.02),
+        enrol_port=0, report_s=0.2, reports=ReportLimits(states_s=0.2, linger_s=0.02),
     )  # fmt: skip
     gateway = Gateway(settings, {NativeDriver(): 0})
     await gateway.start()
@@ -113,6 +114,84 @@ async def test_from_the_code_to_the_last_refusal(platform: Platform, tmp_path: P
         await client.connect()
     await until(lambda: town.execute("SELECT line_id FROM devices_refusedattempt") == [(town.unit_line,)])
     await client.close()
+
+
+class FrontEnd:
+    """A front-end's line, and the deny lists that were named over it."""
+
+    def __init__(self, platform: Platform, line_id: int, folder: Path) -> None:
+        self.platform, self.line_id, self.folder = platform, line_id, folder
+        self.tasks: list[Tasks] = []
+
+    async def open(self) -> "FrontEnd":
+        from onecard.services.actors import Actor
+        from onecard.services.devices import api as devices
+
+        admin, gateway = Actor("admin", frozenset({"*"})), self.platform.gateway
+        made = await in_thread(lambda: devices.make_enrolment_code(line_id=self.line_id, actor=admin))
+        asked = Invitation.parse(made.uri)
+        here = Invitation("127.0.0.1", gateway.ports["enrol"], asked.code, asked.ca_sha256)
+        enrolment = await in_thread(enrol, here, self.folder)
+        self.client = NativeClient(
+            "127.0.0.1", gateway.ports["native"], enrolment.identity, device=Device(maker="acme", model="F1"),
+            listeners=Listeners(on_tasks=self.tasks.append),
+        )  # fmt: skip
+        await _connected(self.client)
+        return self
+
+    @property
+    def named(self) -> int:
+        return self.platform.latest(self.tasks, "deny")
+
+    async def say(self, kind: EventKind, detail: str) -> None:
+        event = DeviceEvent(event_id=token_bytes(16), kind=kind, detail=detail, occurred_at_us=time_ns() // 1000)
+        assert await self.client.send_events([event]) is Result.APPROVED
+
+
+async def test_a_deny_list_goes_to_one_front_end_first_and_no_further_when_refused(platform: Platform, tmp_path: Path) -> None:
+    from onecard.services.actors import Actor
+    from onecard.services.devices import api as devices
+    from onecard.services.offline import api as offline
+
+    town, admin = platform.town, Actor("admin", frozenset({"*"}))
+    await in_thread(offline.tick)  # before anybody is on line: at once
+    new = devices.NewLine("第二前置机", "front_end", unit_id=town.unit)
+    line = await in_thread(lambda: devices.create_line(new))
+    fronts = [await FrontEnd(platform, line, tmp_path / str(line)).open() for line in (town.unit_line, line)]
+    await until(lambda: {front.named for front in fronts} == {1})
+    on_line = "SELECT count(*) FROM devices_linestatus WHERE online"
+    await until(lambda: town.execute(on_line) == [(2,)])
+    worker = asyncio.create_task(_tick_on(offline.tick, every_s=2.0))
+    lost = "SELECT ledger.set_card_status(card_no, 2) FROM ledger.card WHERE status = 1 ORDER BY card_no LIMIT 1"
+
+    begin = monotonic()
+    town.execute(lost)
+    await until(lambda: sorted(front.named for front in fronts) == [1, 2])
+    (canary,), (other,) = ([front for front in fronts if front.named == version] for version in (2, 1))
+    await canary.say(EventKind.DATA_TAKEN, "deny 2, 60 bytes")
+    await until(lambda: other.named == 2, within_s=20)
+    assert monotonic() - begin < 15
+
+    town.execute(lost)
+    await until(lambda: canary.named == 3)
+    await canary.say(EventKind.DATA_REFUSED, "deny 3: would refuse 9 of the last 40 cards")
+    await until(lambda: town.execute("SELECT state FROM offline_denypublication WHERE version = 3") == [("stopped",)])
+    assert (canary.named, other.named) == (3, 2)
+    again = await in_thread(lambda: offline.release_deny(actor=admin))
+    assert again is not None and again.version == 3
+    await until(lambda: other.named == 3)
+    told = [platform.latest([tasks], "deny") for tasks in canary.tasks]
+    assert told == sorted(told)  # never back to an older one
+    worker.cancel()
+    for front in fronts:
+        await front.client.close()
+
+
+async def _tick_on(tick: Callable[[], object], *, every_s: float) -> None:
+    """What the worker does."""
+    while True:
+        await in_thread(tick)
+        await asyncio.sleep(every_s)
 
 
 async def _connected(client: NativeClient) -> None:

@@ -32,11 +32,20 @@ def held(centre: TestDatabase) -> None:
     DenyHold.objects.create(since=NOW, cards=901, added=900, removed=0)
 
 
+def stop_second() -> None:
+    DenyPublication.objects.create(
+        version=2, cards=3, added=2, removed=0, size_bytes=40, content=b"", published_at=NOW, canary_lines=5,
+        state="stopped", reason="先行 5 台中 1 台拒用：一中：deny 2: cannot be read",
+    )  # fmt: skip
+
+
 def test_a_held_change_is_shown_and_released_by_who_may(
     held: None, signed_in: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published: list[tuple[str, int]] = []
-    monkeypatch.setattr(rollouts, "publish_data", lambda name, content, *, version, clock: published.append((name, version)))
+    monkeypatch.setattr(
+        rollouts, "publish_data", lambda name, content, *, version, ahead, clock: published.append((name, version))
+    )
     viewer, administrator = signed_in(Role.VIEWER), signed_in()
     page = viewer.get(PAGE).content.decode()
     assert "新增 900 张" in page and "共 901 张" in page and 'id="release"' not in page
@@ -48,6 +57,24 @@ def test_a_held_change_is_shown_and_released_by_who_may(
     assert "已按当前内容发布黑名单" in administrator.get(PAGE).content.decode()
     entry = LogEntry.objects.latest("id")
     assert entry.additional_data == {"act": "deny list released"} and entry.actor.get_username() == "administrator"
+
+
+def test_a_list_that_was_stopped_is_shown_and_sent_out_by_who_may(
+    held: None, signed_in: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[int] = []
+    monkeypatch.setattr(rollouts, "open_data", lambda name, version: named.append(version))
+    DenyHold.objects.all().delete()
+    stop_second()
+    viewer, administrator = signed_in(Role.VIEWER), signed_in()
+    page = viewer.get(PAGE).content.decode()
+    assert 'id="stopped"' in page and "deny 2: cannot be read" in page and 'id="release"' not in page
+    assert viewer.post(PAGE + "release/").status_code == 403 and named == []
+    assert 'id="release"' in administrator.get(PAGE).content.decode()
+    administrator.post(PAGE + "release/")
+    assert named == [2]
+    page = administrator.get(PAGE).content.decode()
+    assert "黑名单开始向全部前置机下达" in page and 'id="stopped"' not in page
 
 
 def test_a_limit_is_set_and_an_empty_amount_is_none(signed_in: Callable[..., Client]) -> None:
@@ -65,8 +92,9 @@ def test_a_limit_is_set_and_an_empty_amount_is_none(signed_in: Callable[..., Cli
 def test_figures_are_set_within_their_ranges(signed_in: Callable[..., Client]) -> None:
     administrator = signed_in()
     form = {"fallback_ms": "2000", "guard_permille": "30", "hold_over_cards": "100", "hold_over_permille": "150"}
+    form |= {"canary_permille": "20", "canary_soak_s": "6"}
     assert administrator.post(PAGE + "figures/", form).status_code == 302
-    assert api.policy() == api.Policy(2000, 30, 100, 150)
+    assert api.policy() == api.Policy(2000, 30, 100, 150, 20, 6)
     assert administrator.post(PAGE + "figures/", form | {"fallback_ms": "5"}).status_code == 200
     assert api.policy().fallback_ms == 2000
 
@@ -75,6 +103,7 @@ def test_figures_are_set_within_their_ranges(signed_in: Callable[..., Client]) -
 def address(held: None, centre: TestDatabase, staff: Callable[..., User]) -> Iterator[str]:
     chromium()
     staff()
+    stop_second()
     with served(centre) as base:
         yield base
 
@@ -87,6 +116,8 @@ def test_the_page_in_a_browser(address: str) -> None:
         page.click("#login-form button[type=submit]")
         page.goto(PAGE)
         expect(page.locator("#held")).to_contain_text("900")
+        expect(page.locator("#stopped")).to_contain_text("版本 2 在先行前置机上被拒用")
+        expect(page.locator("#deny-versions")).to_contain_text("已停止")
         expect(page.locator("#offline-limits")).to_contain_text("外单位卡")
         page.fill("#offline-limit input[name=per_transaction_fen]", "8")
         page.click("#offline-limit button")

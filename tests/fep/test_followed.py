@@ -52,14 +52,15 @@ def _open_repository(town: Town) -> None:
     connections.close_all()
 
 
-def _tick() -> None:
-    """What the worker does every two seconds."""
+def _tick() -> int:
+    """What the worker does every two seconds; gives the version of the deny list that it has published."""
     from django.db import connections
 
     from onecard.services.offline import api as offline
 
-    offline.tick(SystemClock())
+    published = offline.tick(SystemClock())
     connections.close_all()
+    return published.deny_version
 
 
 def _lose(card: int) -> None:
@@ -67,4 +68,5 @@ def _lose(card: int) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT ledger.set_card_status(%s, 2)", [card])
-    _tick()
+    while not _tick():  # the list before may still be with its canary, which is this front-end
+        time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Deciding off line (G3): the deny list that is out, a change that is held, what cards may do, and the platform's figures."""
+"""Deciding off line (G3): deny lists that are out, with a few first, stopped, held; what cards may do; figures."""
 
 from dataclasses import asdict
 from typing import Any
@@ -18,9 +18,10 @@ from onecard.consoles.centre.pages.panels import CODE, NUMBER, Cell, Column, Tab
 from onecard.consoles.centre.roles import Can, allowed
 from onecard.protocol.offline import CardTypeRule
 from onecard.services.offline import api
-from onecard.services.offline.models import MAX_FEN, CardLimit, DenyPublication, OfflinePolicy
+from onecard.services.offline.models import MAX_FEN, CardLimit, DenyPublication, DenyState, OfflinePolicy
 from onecard.services.operators.models import CardType, Unit
 
+_TONES = {DenyState.CANARY.value: "warn", DenyState.OUT.value: "good", DenyState.STOPPED.value: "bad"}
 _LIMITS = ("per_transaction_fen", "per_meal_fen", "per_day_fen")
 
 
@@ -63,6 +64,12 @@ class FiguresForm(forms.Form):
         label=gettext_lazy("A change of the deny list is held above (cards)"), min_value=0, max_value=10_000_000
     )
     hold_over_permille = forms.IntegerField(label=gettext_lazy("and above (‰ of the list)"), min_value=0, max_value=1000)
+    canary_permille = forms.IntegerField(
+        label=gettext_lazy("A new deny list goes first to (‰ of the front-ends on line, at least one)"),
+        min_value=1,
+        max_value=1000,
+    )
+    canary_soak_s = forms.IntegerField(label=gettext_lazy("and to all after (seconds)"), min_value=1, max_value=10)
 
 
 @needs(Can.VIEW_DEVICES)
@@ -74,12 +81,15 @@ def offline(request: HttpRequest) -> HttpResponse:
 @needs(Can.RUN_ROLLOUTS)
 @require_POST
 def release(request: HttpRequest) -> HttpResponse:
-    """Publish the deny list that is held."""
+    """Publish the deny list that is held; else send out the one that was stopped."""
+    said = (
+        _("The deny list is published as it stands now.") if api.held_deny() else _("The deny list goes to all front-ends now.")
+    )
 
     def perform() -> DenyPublication | None:
         return api.release_deny(actor=of_request(request))
 
-    attempt(request, perform, name=gettext_noop("deny list released"), done=_("The deny list is published as it stands now."))
+    attempt(request, perform, name=gettext_noop("deny list released"), done=said)
     return redirect("admin:centre_offline")
 
 
@@ -115,11 +125,12 @@ def set_figures(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, *, limit: LimitForm | None = None, figures: FiguresForm | None = None) -> HttpResponse:
-    held, versions = api.held_deny(), api.deny_versions()
+    held, stopped, versions = api.held_deny(), api.stopped_deny(), api.deny_versions()
     may_set = allowed(request, Can.CHANGE_DIRECTORY) and of_request(request).operators is None
     context = {
         "title": _("Deciding off line"),
         "held": held and asdict(held) | {"since": formats.moment(held.since), "cards": formats.count(held.cards)},
+        "stopped": stopped and {"version": stopped.version, "reason": stopped.reason},
         "may_release": allowed(request, Can.RUN_ROLLOUTS),
         "versions": _versions_table(versions),
         "limits": _limits_table(),
@@ -137,15 +148,21 @@ def _versions_table(versions: list[api.DenyVersion]) -> Table:
             formats.count(one.cards),
             f"+{formats.count(one.added)} −{formats.count(one.removed)}",
             formats.count(one.size_bytes),
+            _state_cell(one),
             one.released_by or _("by itself"),
         ]
         for one in versions
     ]
     columns = [
         Column(_("Version"), NUMBER), Column(_("Published"), CODE), Column(_("Cards"), NUMBER), Column(_("Change"), NUMBER),
-        Column(_("Bytes"), NUMBER), Column(_("Released by")),
+        Column(_("Bytes"), NUMBER), Column(_("State")), Column(_("Released by")),
     ]  # fmt: skip
     return Table("deny-versions", columns, _("Nothing has been published yet."), rows)
+
+
+def _state_cell(one: api.DenyVersion) -> Cell:
+    note = _("%(count)s front-ends had it first") % {"count": formats.count(one.canary_lines)} if one.canary_lines else ""
+    return Cell(DenyState(one.state).label, tone=_TONES[one.state], note=one.reason or note)
 
 
 def _limits_table() -> Table:
