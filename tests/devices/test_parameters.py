@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from onecard.kernel.errors import Forbidden, InvalidInput, NotFound, RuleViolated
+from onecard.protocol.parameters import Parameters, check_value, parse_parameters, read_values
+from onecard.protocol.proto import device_pb2
 from onecard.services.devices import api
 from onecard.services.devices.api import Change, NewDevice, Place
 from onecard.services.devices.models import Device, LineParameters, Parameter, ParameterChange, ParameterTemplate
@@ -13,7 +15,7 @@ from onecard.services.devices.registry.effective import Source
 from onecard.services.devices.registry.parameters import define_parameter, values_of
 from onecard.services.devices.registry.publish import publish_waiting
 from onecard.services.devices.registry.values import parse_value
-from tests.devices.conftest import SYSTEM, Places, bound
+from tests.devices.conftest import NOW, SYSTEM, Places, bound, heartbeat, report
 
 
 @pytest.fixture
@@ -137,6 +139,42 @@ def test_a_line_gets_a_file_with_its_own_devices_alone_and_each_change_a_version
         str(places.terminals[1]): 7,
     }
     assert not LineParameters.objects.filter(line_id=places.factory_line).exists()
+
+
+def test_what_is_set_for_a_model_counts_for_a_device_that_says_hello_afterwards(
+    places: Places, devices: dict[str, Device]
+) -> None:
+    put(Change({"volume": 7}, model_id=devices["gate"].model_id))
+    assert set(LineParameters.objects.values_list("line_id", flat=True)) == {places.front_end, places.factory_line}
+    hello = heartbeat(places.straight, hello=True)
+    hello.hello.model = "FE-1"
+    state = device_pb2.DeviceState(
+        terminal_id=places.factory_terminal, online=True, maker="Acme", model="FE-1", serial="new", firmware="1"
+    )
+    behind = heartbeat(places.factory_line, devices=[state])
+    api.take_report(report(hello, behind), now=NOW)
+    read = {row.line_id: parse_parameters(bytes(row.content)) for row in LineParameters.objects.all()}
+    assert [read[places.straight].values_of(number)["volume"] for number in (0, 99)] == [7, 7]
+    assert (read[places.factory_line].version, read[places.factory_line].values_of(places.factory_terminal)["volume"]) == (2, 7)
+    assert read[places.factory_line].values_of(99) is None, "it is not of that line"
+
+
+def test_the_pages_let_through_what_terminals_take_and_nothing_else(places: Places) -> None:
+    known = {row.key: row for row in Parameter.objects.all()}
+    assert read_values({key: row.default for key, row in known.items()}) == Parameters(), (
+        "the defaults are the same on both sides"
+    )
+    for row in known.values():
+        for value in (row.least, row.most) if row.kind == "integer" else ():
+            check_value(row.key, value)
+        if row.kind == "integer" and row.key not in ("volume", "brightness"):
+            for value in (row.least - 1, row.most + 1):
+                with pytest.raises(InvalidInput, match=row.key):
+                    check_value(row.key, value)
+    with pytest.raises(InvalidInput, match="the value of notes_fen is not allowed: notes_fen: should be face values"):
+        api.preview(Change({"notes_fen": "100;500"}, unit_id=places.school), actor=SYSTEM)
+    with pytest.raises(InvalidInput, match="is above topup_max_fen"):
+        api.preview(Change({"topup_min_fen": 5000, "topup_max_fen": 4000}, unit_id=places.school), actor=SYSTEM)
 
 
 class Rollouts:

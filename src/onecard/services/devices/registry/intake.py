@@ -98,9 +98,8 @@ def _register(cursor: Any, lines: list[int], terminals: list[int], now: datetime
     placed = cursor.fetchall()
     if placed:
         # What is set for their models and units counts at their places from now on.
-        cursor.execute(
-            statements.LINES_OF, {"lines": [line for line, _ in placed], "terminals": [terminal for _, terminal in placed]}
-        )
+        lines, terminals, models = map(list, zip(*placed, strict=True))
+        cursor.execute(statements.LINES_OF, {"lines": lines, "terminals": terminals, "models": models})
         refresh_lines([line for (line,) in cursor.fetchall()], clock=ManualClock(now))
 
 

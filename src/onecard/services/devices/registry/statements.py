@@ -131,12 +131,18 @@ INSERT INTO devices_device (model_id, serial, hardware, firmware, line_id, termi
 SELECT m.id, n.serial, n.hardware, n.firmware, n.line_id, n.terminal_id, '', '', %(now)s, 'hello'
   FROM ({_NEW}) n JOIN devices_devicemodel m USING (maker, model) ORDER BY m.id, n.serial
 ON CONFLICT DO NOTHING
-RETURNING line_id, terminal_id"""  # noqa: S608
+RETURNING line_id, terminal_id, model_id"""  # noqa: S608
 
-# The lines whose parameter files name these places; of a terminal NULL is nobody's.
+# The lines whose parameter files these places may change: those that have one, and those that a template speaks of.
 LINES_OF = """
-SELECT id FROM devices_line WHERE id = ANY (%(lines)s::bigint[])
-UNION SELECT line_id FROM devices_terminal WHERE id = ANY (%(terminals)s::bigint[]) AND line_id IS NOT NULL"""
+WITH placed AS (
+    SELECT coalesce(p.line_id, t.line_id) AS line_id, p.model_id
+      FROM unnest(%(lines)s::bigint[], %(terminals)s::bigint[], %(models)s::bigint[]) AS p (line_id, terminal_id, model_id)
+      LEFT JOIN devices_terminal t ON t.id = p.terminal_id)
+SELECT DISTINCT l.id FROM placed p JOIN devices_line l ON l.id = p.line_id
+ WHERE l.id IN (SELECT line_id FROM devices_lineparameters)
+    OR l.unit_id IN (SELECT unit_id FROM devices_parametertemplate WHERE unit_id IS NOT NULL)
+    OR p.model_id IN (SELECT model_id FROM devices_parametertemplate WHERE model_id IS NOT NULL)"""
 
 # A line that was replaced (G2) leaves its device behind: the same box at the unit's new line has simply come along.
 FOLLOWS = f"""
