@@ -74,7 +74,7 @@ def make(kind: type[D], *, line: BenchLine | None = None, journal: DeviceJournal
     """A device with a tariff and limits; on a journal that is given, as after a power cut."""
     fresh = journal is None
     journal = journal or DeviceJournal(":memory:", durable=False)
-    data = DeviceData(journal, kind.USES)
+    data = DeviceData(journal, kind.USES, TERMINAL)
     if fresh:
         for name, content in {"tariff": TARIFF, "parameters": PARAMETERS}.items():
             if name in kind.USES:

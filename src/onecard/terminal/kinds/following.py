@@ -147,4 +147,4 @@ class Following:
             reply = await self._client.ask_lease()
             if reply.code == Result.APPROVED:
                 self._unit = parse_lease(reply.lease).unit_id
-        return self._unit or None
+        return self._unit
