@@ -12,9 +12,10 @@ import grpc
 
 from onecard.gateway.errors import AppBusyError, AppUnavailableError
 from onecard.gateway.metrics import Counters
-from onecard.protocol.proto.app_pb2 import AdmissionEvent, PostBatch, PostReply, WatchAdmissionRequest
+from onecard.kernel.codes import Result
+from onecard.protocol.proto.app_pb2 import AdmissionEvent, LoadChipCall, PostBatch, PostReply, WatchAdmissionRequest
 from onecard.protocol.proto.app_pb2_grpc import ApplicationStub
-from onecard.protocol.proto.records_pb2 import PayCodeKeys
+from onecard.protocol.proto.records_pb2 import ChipLoadAnswer, PayCodeKeys
 
 _log = logging.getLogger(__name__)
 _REST_S = 0.5
@@ -55,26 +56,46 @@ class AppServers:
     async def post(self, batch: PostBatch, *, deadline_s: float) -> PostReply:
         """One batch. Raises AppUnavailableError, AppBusyError.
 
-        Sending a batch twice is safe: every record carries its exactly-once key, and the second one gets the first answer.
+        Sending a batch twice is safe: every record carries its exactly-once key, and the second one gets the first answer. But
+        one that a server may have posted before it died is never BUSY, which says that nothing was posted.
         """
-        return await self.call(lambda stub, timeout: stub.Post(batch, timeout=timeout), deadline_s=deadline_s)
+        reply: PostReply
+        reply, in_doubt = await self._call(lambda stub, timeout: stub.Post(batch, timeout=timeout), deadline_s=deadline_s)
+        if in_doubt and Result.BUSY in reply.answers.code:
+            reply.answers.code[:] = [_when_in_doubt(code) for code in reply.answers.code]
+        return reply
+
+    async def load_chip(self, call: LoadChipCall, *, deadline_s: float) -> ChipLoadAnswer:
+        """A step of a load; like a batch it is not BUSY where a server may have taken it. Raises as `post` does."""
+        answer: ChipLoadAnswer
+        answer, in_doubt = await self._call(lambda stub, timeout: stub.LoadChip(call, timeout=timeout), deadline_s=deadline_s)
+        if in_doubt:
+            answer.code = _when_in_doubt(answer.code)
+        return answer
 
     async def call(self, rpc: Callable[[ApplicationStub, float], Awaitable[_T]], *, deadline_s: float) -> _T:
         """Any unary call, repeated at other servers until the deadline. Raises AppUnavailableError, AppBusyError."""
+        reply, _ = await self._call(rpc, deadline_s=deadline_s)
+        return reply
+
+    async def _call(self, rpc: Callable[[ApplicationStub, float], Awaitable[_T]], *, deadline_s: float) -> tuple[_T, bool]:
+        """The reply, and whether a server that went away before may have done what was asked."""
+        in_doubt = False
         loop = asyncio.get_running_loop()
         deadline = loop.time() + deadline_s
         while (left := deadline - loop.time()) > 0:
             app = self._choose(loop.time())
             app.in_flight += 1
             try:
-                return await rpc(app.stub, left)
+                return await rpc(app.stub, left), in_doubt
             except grpc.aio.AioRpcError as error:
                 self._counters.app_failures += 1
                 if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-                    raise AppBusyError from None
+                    raise (AppUnavailableError if in_doubt else AppBusyError) from None
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     self._complain(app.address, error)
                     raise AppUnavailableError from None
+                in_doubt = True  # it may have been killed between its commit and its answer
                 app.rests_until = loop.time() + _REST_S
             finally:
                 app.in_flight -= 1
@@ -114,6 +135,10 @@ class AppServers:
 
     def _choose(self, now: float) -> _App:
         return min(self._apps, key=lambda app: (app.rests_until > now, app.in_flight))
+
+
+def _when_in_doubt(code: int) -> int:
+    return int(Result.UNAVAILABLE) if code == Result.BUSY else code
 
 
 def _connect(address: str, tls_dir: Path | None) -> _App:

@@ -38,7 +38,7 @@ class Platform:
 
     async def load_chip(self, line_id: int, load: ChipLoad, *, deadline_s: float) -> ChipLoadAnswer:
         call = LoadChipCall(gateway=self._gateway, line_id=line_id, load=load)
-        return await self._apps.call(lambda stub, timeout: stub.LoadChip(call, timeout=timeout), deadline_s=deadline_s)
+        return await self._apps.load_chip(call, deadline_s=deadline_s)
 
     async def sign_on(self, line_id: int, terminal_id: int, *, deadline_s: float) -> SignedOn:
         ask = SignOnRequest(terminal_id=terminal_id)
