@@ -110,6 +110,24 @@ async def test_a_line_that_is_cut_off_takes_no_more(ports, broker):
     assert ports.house.app.records == []
 
 
+async def test_a_record_of_a_terminal_that_is_off_the_line_for_a_while_is_not_decided_meanwhile(ports, broker):
+    await attach(ports, broker)
+    house = ports.house
+    fact = records(TERMINAL, [1], op=Operation.ADVICE).SerializeToString()
+
+    def on_line(terminal_id):
+        return terminal_id in house.gateway.admit(house.issue(LINE).fingerprint).terminal_ids
+
+    async with WirelessTerminal(broker.port, DEVICE) as terminal:
+        house.list_line(LINE, {TERMINAL + 1: f"{TERMINAL + 1:08d}"}, front_end=True)
+        await until(lambda: not on_line(TERMINAL))
+        assert list((await terminal.submit(fact)).code) == [Result.UNAVAILABLE]
+        house.list_line(LINE, {TERMINAL: f"{TERMINAL:08d}"}, front_end=True)
+        await until(lambda: on_line(TERMINAL))
+        assert list((await terminal.submit(fact)).code) == [Result.APPROVED]
+    assert [r["terminal_seq"] for r in house.app.records] == [1]
+
+
 async def test_over_tls_both_sides_have_certificates(ports, broker, tmp_path):
     folder = ports.house.authority.folder
     server, gateway = ports.house.authority.issue("localhost"), ports.house.authority.issue("broker-client")

@@ -174,10 +174,11 @@ class MqttPort:
                 waiting.cancel()
 
     async def _submit(self, records: Records) -> Answers:
+        """The answers; UNAVAILABLE while the line is cut off, so that the terminal keeps its records for its return (O4)."""
         count = len(records.op)
         line = self._line()
         if line is None or not line.terminal_ids >= set(records.terminal_id):
-            return constant_answers(count, Result.TERMINAL_NOT_ALLOWED)
+            return constant_answers(count, Result.UNAVAILABLE)
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Answers] = loop.create_future()
         since = loop.time()
