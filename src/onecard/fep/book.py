@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from onecard.fep.decide import SpendingKey
-from onecard.fep.records import Answer, Asked
+from onecard.fep.records import FACTS, Answer, Asked
 from onecard.kernel.codes import ConflictField, Operation, Result
 
 Database = sqlite3.Connection
@@ -17,6 +17,8 @@ _ASKED = "op, terminal_id, terminal_seq, card_no, amount_fen, occurred_at_us, or
 _MARKS = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 KEEP_US = 3 * 86_400_000_000
 """How long answers and spending are remembered after the record has gone up: longer than any terminal repeats."""
+_HOLD_COUNTS_US = 86_400_000_000
+"""How long an open hold counts to its terminal's limit: as long as the platform by default keeps one of its own."""
 MAX_REFUSED = 10_000
 MAX_EVENTS = 50_000
 
@@ -36,7 +38,8 @@ class Hold:
     terminal_seq: int
     card_no: int
     amount_fen: int
-    occurred_at_us: int
+    given_at_us: int
+    """When it was given: its share of the card's limits belongs to that day and meal."""
     is_ended: bool
 
 
@@ -46,14 +49,17 @@ class Hold:
 def find_answer(db: Database, asked: Asked) -> Answer | None:
     """The first answer this front-end gave itself under the record's key; KEY_CONFLICT when the record is another."""
     row = db.execute(
-        "SELECT op, card_no, amount_fen, orig_terminal_id, orig_seq, code FROM answered"
+        "SELECT op, card_no, amount_fen, occurred_at_us, orig_terminal_id, orig_seq, code FROM answered"
         " WHERE terminal_id = ? AND terminal_seq = ? AND reversal = ?",
         asked.key,
     ).fetchone()
     if row is None:
         return None
-    op, card_no, amount_fen, orig_terminal_id, orig_seq, code = row
-    first = asked._replace(op=op, card_no=card_no, amount_fen=amount_fen, orig_terminal_id=orig_terminal_id, orig_seq=orig_seq)
+    op, card_no, amount_fen, occurred_at_us, orig_terminal_id, orig_seq, code = row
+    if occurred_at_us is None:
+        # A row of before. Of two facts nobody knows whether they are one: the ledger does.
+        occurred_at_us = -1 if op in FACTS and asked.op in FACTS else asked.occurred_at_us
+    first = Asked(op, *asked.key[:2], card_no, amount_fen, occurred_at_us, orig_terminal_id, orig_seq)
     conflict = asked.differs_from(first)
     if conflict is ConflictField.NONE:
         return Answer(code)
@@ -61,15 +67,21 @@ def find_answer(db: Database, asked: Asked) -> Answer | None:
 
 
 def was_reversed(db: Database, asked: Asked) -> bool:
-    """Whether a reversal of this record went through here."""
-    found = "SELECT 1 FROM answered WHERE terminal_id = ? AND terminal_seq = ? AND reversal = 1"
+    """Whether a reversal of this record went through here. One that names another card or amount undoes nothing."""
+    found = (
+        "SELECT 1 FROM answered r WHERE terminal_id = ? AND terminal_seq = ? AND reversal = 1"
+        " AND NOT EXISTS (SELECT 1 FROM answered s"
+        " WHERE s.terminal_id = r.terminal_id AND s.terminal_seq = r.terminal_seq AND s.reversal = 0"
+        " AND (s.card_no <> r.card_no OR r.amount_fen NOT IN (0, s.amount_fen)))"
+    )
     return db.execute(found, asked.key[:2]).fetchone() is not None
 
 
-def find_sale(db: Database, reversal: Asked) -> tuple[int, int] | None:
-    """Amount and moment of the sale that was approved here under the number a reversal names."""
-    row: tuple[int, int] | None = db.execute(
-        "SELECT amount_fen, at_us FROM answered WHERE terminal_id = ? AND terminal_seq = ? AND reversal = 0 AND op IN (?, ?)",
+def find_sale(db: Database, reversal: Asked) -> tuple[int, int, int] | None:
+    """Card, amount and moment of the sale that was approved here under the number a reversal names."""
+    row: tuple[int, int, int] | None = db.execute(
+        "SELECT card_no, amount_fen, at_us FROM answered"
+        " WHERE terminal_id = ? AND terminal_seq = ? AND reversal = 0 AND op IN (?, ?)",
         (*reversal.key[:2], int(Operation.PURCHASE), int(Operation.ADVICE)),
     ).fetchone()
     return row
@@ -77,8 +89,17 @@ def find_sale(db: Database, reversal: Asked) -> tuple[int, int] | None:
 
 def remember(db: Database, asked: Asked, code: int, now_us: int) -> None:
     """Keep what a terminal is being answered."""
-    row = (*asked.key, asked.op, asked.card_no, asked.amount_fen, asked.orig_terminal_id, asked.orig_seq, code, now_us)
-    db.execute("INSERT INTO answered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", row)
+    db.execute(
+        "INSERT INTO answered (terminal_id, terminal_seq, reversal, op, card_no, amount_fen, orig_terminal_id, orig_seq, code,"
+        " at_us, occurred_at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*asked.key, asked.op, asked.card_no, asked.amount_fen, *asked[6:8], code, now_us, asked.occurred_at_us),
+    )
+
+
+def is_used(db: Database, asked: Asked) -> bool:
+    """Whether something was answered here under the record's key."""
+    found = "SELECT 1 FROM answered WHERE terminal_id = ? AND terminal_seq = ? AND reversal = ?"
+    return db.execute(found, asked.key).fetchone() is not None
 
 
 # the queue
@@ -141,28 +162,35 @@ def oldest_us(db: Database) -> int:
     return int(row[0]) if row else 0
 
 
-def is_queued(db: Database, terminal_id: int, terminal_seq: int) -> bool:
-    """Whether a record of that number waits."""
-    found = "SELECT 1 FROM record WHERE terminal_id = ? AND terminal_seq = ?"
-    return db.execute(found, (terminal_id, terminal_seq)).fetchone() is not None
+def is_queued(db: Database, asked: Asked) -> bool:
+    """Whether this very record waits."""
+    rows = db.execute(f"SELECT {_ASKED} FROM record WHERE terminal_id = ? AND terminal_seq = ?", asked.key[:2])  # noqa: S608 - constants
+    return any(row[:8] == asked[:8] and (row[8] or b"") == asked.chip for row in rows)
 
 
 # holds
 
 
-def add_hold(db: Database, asked: Asked) -> None:
+def add_hold(db: Database, asked: Asked, now_us: int) -> None:
     """A hold given here."""
-    row = (asked.terminal_id, asked.terminal_seq, asked.card_no, asked.amount_fen, asked.occurred_at_us)
-    db.execute("INSERT INTO hold VALUES (?, ?, ?, ?, ?, 0)", row)
+    db.execute(
+        "INSERT INTO hold (terminal_id, terminal_seq, card_no, amount_fen, occurred_at_us, state, given_at_us)"
+        " VALUES (?, ?, ?, ?, ?, 0, ?)",
+        (*asked.key[:2], asked.card_no, asked.amount_fen, asked.occurred_at_us, now_us),
+    )
 
 
 def find_hold(db: Database, terminal_id: int, terminal_seq: int) -> Hold | None:
     """A hold given here; None: it is the platform's, or there is none."""
-    row = db.execute("SELECT * FROM hold WHERE terminal_id = ? AND terminal_seq = ?", (terminal_id, terminal_seq)).fetchone()
+    row = db.execute(
+        "SELECT card_no, amount_fen, coalesce(given_at_us, occurred_at_us), state FROM hold"
+        " WHERE terminal_id = ? AND terminal_seq = ?",
+        (terminal_id, terminal_seq),
+    ).fetchone()
     if row is None:
         return None
-    number, seq, card_no, amount_fen, occurred_at_us, state = row
-    return Hold(number, seq, card_no, amount_fen, occurred_at_us, bool(state))
+    card_no, amount_fen, given_at_us, state = row
+    return Hold(terminal_id, terminal_seq, card_no, amount_fen, given_at_us, bool(state))
 
 
 def end_hold(db: Database, hold: Hold) -> None:
@@ -195,10 +223,15 @@ def spent_by(db: Database, key: SpendingKey) -> tuple[int, int, int]:
     return sum(fen for _, fen, _ in found), sum(count for _, _, count in found), meal_fen
 
 
-def due_of(db: Database, terminal_id: int) -> int:
-    """What a terminal owes the platform."""
+def due_of(db: Database, terminal_id: int, now_us: int) -> int:
+    """What a terminal owes the platform, and what it may still owe for the holds that are open."""
     row = db.execute("SELECT due_fen FROM terminal WHERE terminal_id = ?", (terminal_id,)).fetchone()
-    return int(row[0]) if row else 0
+    held = db.execute(
+        "SELECT coalesce(sum(amount_fen), 0) FROM hold"
+        " WHERE terminal_id = ? AND state = 0 AND coalesce(given_at_us, occurred_at_us) > ?",
+        (terminal_id, now_us - _HOLD_COUNTS_US),
+    ).fetchone()
+    return (int(row[0]) if row else 0) + int(held[0])
 
 
 def see(db: Database, cards: Iterable[int]) -> None:

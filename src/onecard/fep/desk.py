@@ -12,7 +12,7 @@ from onecard.fep import book
 from onecard.fep.decide import Purchase, Spent, decide, read_code, spending_key
 from onecard.fep.faults import Point, passed
 from onecard.fep.lists import Lists
-from onecard.fep.records import DECIDED, KEPT, Answer, Asked
+from onecard.fep.records import DECIDED, FACTS, KEPT, Answer, Asked
 from onecard.kernel.codes import Operation, Result
 from onecard.protocol.lease import Step
 
@@ -47,9 +47,11 @@ class Effects:
         self.queued[terminal_id] = self.queued.get(terminal_id, 0) + 1
 
 
-def serve(db: sqlite3.Connection, asked: Asked, moment: Moment, effects: Effects, *, in_doubt: bool) -> Answer:
-    """Answer one record without the platform. `in_doubt`: the platform may have posted it already."""
-    first = find_answer(db, asked)
+def serve(
+    db: sqlite3.Connection, asked: Asked, moment: Moment, effects: Effects, *, in_doubt: bool, known: Answer | None = None
+) -> Answer:
+    """Answer one record without the platform. `in_doubt`: it may have posted the record already; `known`: what it answered."""
+    first = find_answer(db, asked) or known
     if first is not None:
         return first
     if asked.op in DECIDED:
@@ -63,13 +65,27 @@ def serve(db: sqlite3.Connection, asked: Asked, moment: Moment, effects: Effects
 
 
 def find_answer(db: sqlite3.Connection, asked: Asked) -> Answer | None:
-    """What was answered here under the record's number; None when nothing was."""
+    """What was answered here under the record's number; None when nothing was, and for a sale that is another than the first."""
     if asked.op in DECIDED and book.was_reversed(db, asked):
         return Answer(Result.REVERSED)
-    return book.find_answer(db, asked)
+    first = None if asked.op == Operation.CHIP_PURCHASE else book.find_answer(db, asked)
+    if asked.op not in FACTS or (first is not None and first.code != Result.KEY_CONFLICT):
+        return first
+    # The goods are gone: what goes up under a number used before is posted by the ledger or kept for a person. Of a chip the
+    # journal remembers too little to tell two records apart.
+    return Answer(Result.APPROVED) if book.is_queued(db, asked) else None
+
+
+def undo_here(db: sqlite3.Connection, asked: Asked, moment: Moment) -> None:
+    """The platform has answered a reversal while its record was being decided here."""
+    if not book.is_used(db, asked):
+        _give_back(db, asked, moment)
+        book.remember(db, asked, Result.APPROVED, moment.now_us)
 
 
 def _decide(db: sqlite3.Connection, asked: Asked, moment: Moment, effects: Effects, *, in_doubt: bool) -> Answer:
+    if asked.op == Operation.HOLD and asked.pay_code:
+        return _UNAVAILABLE  # its final amount would come up without the code, which is its only proof
     code = read_code(asked.pay_code) if asked.pay_code else None
     code_id = code.body.code_id.to_bytes(8, "big") if code else b""
     result = _result(db, asked, moment, code_id)
@@ -101,7 +117,7 @@ def _result(db: sqlite3.Connection, asked: Asked, moment: Moment, code_id: bytes
         card_day_fen=day_fen,
         card_day_count=day_count,
         card_meal_fen=meal_fen,
-        terminal_fen=book.due_of(db, asked.terminal_id),
+        terminal_fen=book.due_of(db, asked.terminal_id, moment.now_us),
         card_seen=book.is_seen(db, asked.card_no),
         code_used=bool(code_id) and book.is_code_used(db, code_id),
     )
@@ -119,11 +135,11 @@ def _result(db: sqlite3.Connection, asked: Asked, moment: Moment, code_id: bytes
 
 
 def _hold(db: sqlite3.Connection, asked: Asked, moment: Moment, effects: Effects, *, in_doubt: bool) -> None:
-    book.add_hold(db, asked)
+    book.add_hold(db, asked, moment.now_us)
     effects.holds.add(asked.terminal_id)
     if in_doubt:
         # The platform may hold the money too; nobody would ever give that hold back.
-        undo = asked._replace(op=int(Operation.REVERSAL), amount_fen=0, pay_code=b"")
+        undo = asked._replace(op=int(Operation.REVERSAL), pay_code=b"")
         book.enqueue(db, undo, moment.now_us)
         effects.add(asked.terminal_id)
 
@@ -141,12 +157,13 @@ def _keep(db: sqlite3.Connection, asked: Asked, moment: Moment, effects: Effects
                     return refusal
                 goes_up, due_fen = _advice_of(asked, hold)
         case Operation.REVERSAL:
-            _give_back(db, asked, moment)
+            goes_up = _give_back(db, asked, moment)
         case Operation.ADVICE:
             book.spend(db, spending_key(asked.card_no, moment.lists.rules, moment.now_us), asked.amount_fen, count=1)
             book.see(db, (asked.card_no,))
             due_fen = asked.amount_fen
-    book.remember(db, asked, Result.APPROVED, moment.now_us)
+    if not book.is_used(db, asked):
+        book.remember(db, asked, Result.APPROVED, moment.now_us)
     if goes_up is not None:
         book.enqueue(db, goes_up, moment.now_us, due_fen=due_fen)
         effects.add(asked.terminal_id)
@@ -163,7 +180,7 @@ def _follow_hold(db: sqlite3.Connection, asked: Asked, hold: book.Hold, moment: 
     if used_fen > hold.amount_fen:
         return Answer(Result.AMOUNT_INVALID)
     book.end_hold(db, hold)
-    key = spending_key(hold.card_no, moment.lists.rules, moment.now_us)
+    key = spending_key(hold.card_no, moment.lists.rules, hold.given_at_us)
     book.spend(db, key, used_fen - hold.amount_fen, count=0)
     return None
 
@@ -175,15 +192,26 @@ def _advice_of(asked: Asked, hold: book.Hold) -> tuple[Asked | None, int]:
     return asked._replace(op=int(Operation.ADVICE), orig_terminal_id=0, orig_seq=0), asked.amount_fen
 
 
-def _give_back(db: sqlite3.Connection, asked: Asked, moment: Moment) -> None:
-    """The reversal of a record that was approved here frees what it had used of the limits."""
+def _give_back(db: sqlite3.Connection, asked: Asked, moment: Moment) -> Asked:
+    """The reversal of a record that was approved here frees what that had used of the limits; the reversal as it goes up."""
+    rules = moment.lists.rules
     hold = book.find_hold(db, asked.terminal_id, asked.terminal_seq)
     if hold is not None:
-        if not hold.is_ended:
-            book.end_hold(db, hold)
-            book.spend(db, spending_key(hold.card_no, moment.lists.rules, moment.now_us), -hold.amount_fen, count=-1)
-        return
+        if _undoes(asked, hold.card_no, hold.amount_fen):
+            if not hold.is_ended:
+                book.end_hold(db, hold)
+                book.spend(db, spending_key(hold.card_no, rules, hold.given_at_us), -hold.amount_fen, count=-1)
+            # As the reversal that may have gone up with the hold: under one key there is one amount.
+            return asked._replace(amount_fen=hold.amount_fen)
+        return asked
     sale = book.find_sale(db, asked)
     if sale is not None:
-        fen, at_us = sale
-        book.spend(db, spending_key(asked.card_no, moment.lists.rules, at_us), -fen, count=-1)
+        card_no, fen, at_us = sale
+        if _undoes(asked, card_no, fen):
+            book.spend(db, spending_key(card_no, rules, at_us), -fen, count=-1)
+    return asked
+
+
+def _undoes(reversal: Asked, card_no: int, fen: int) -> bool:
+    """As the ledger has it: the same card, and the same amount or none. Anything else undoes nothing."""
+    return reversal.card_no == card_no and reversal.amount_fen in (0, fen)

@@ -10,14 +10,16 @@ import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from onecard.fep import desk
 from onecard.fep.faults import Point, passed
 from onecard.fep.journal import Journal, JournalFull
 from onecard.fep.numbers import Numbers
 from onecard.fep.passing import Passing
-from onecard.fep.records import DECIDED, KEPT, UNKNOWN, Answer, Asked, Key, join_answers, split
+from onecard.fep.records import DECIDED, FACTS, KEPT, UNKNOWN, Answer, Asked, Key, join_answers, split
 from onecard.gateway.drivers.base import ManyDone, OneDone, Row
 from onecard.kernel.codes import Operation, Result
 from onecard.protocol.native import NativeViolationError, check_records
@@ -49,6 +51,8 @@ class _Part:
     at: int
     asked: Asked
     in_doubt: bool = False
+    known: Answer | None = None
+    """What the platform has answered under this number; the journal's answer comes before it."""
 
 
 class Intake:
@@ -73,7 +77,6 @@ class Intake:
         self._on_tap = on_tap
         self._tasks: set[asyncio.Task[None]] = set()
         self._recent: OrderedDict[Key, tuple[Asked, Answer]] = OrderedDict()
-        self._unanswered: OrderedDict[Key, None] = OrderedDict()
         self._silences = 0
         self._rests_until = 0.0
         self._seen: set[int] = set()
@@ -147,7 +150,7 @@ class Intake:
 
     async def _sort(self, rows: list[Asked], answers: list[Answer | None]) -> tuple[list[_Part], list[_Part]]:
         """What is answered here at once, and what is passed on. A repeat of what was answered here gets that answer."""
-        parts = [self._part(at, asked) for at, asked in enumerate(rows)]
+        parts = [_Part(at, asked, self._in_doubt(asked)) for at, asked in enumerate(rows)]
         if not self._is_up() or self.is_resting:
             return parts, []
         here = [part for part in parts if self._stays(part.asked)]
@@ -160,9 +163,8 @@ class Intake:
             up = [part for part in up if answers[part.at] is None]
         return here, up
 
-    def _part(self, at: int, asked: Asked) -> _Part:
-        in_doubt = asked.op in DECIDED and (asked.key in self._unanswered or self._numbers.may_have_passed(asked))
-        return _Part(at, asked, in_doubt)
+    def _in_doubt(self, asked: Asked) -> bool:
+        return asked.op in DECIDED and self._numbers.may_have_passed(asked)
 
     def _stays(self, asked: Asked) -> bool:
         """Whether a record is the front-end's own business although the line is up."""
@@ -187,8 +189,6 @@ class Intake:
                 for part in parts:
                     answers[part.at] = Answer(Result.BUSY)
                 return []
-        for asked in asks:
-            self._unanswered[asked.key] = None
         passed(Point.PASS_SENT)
         replies = await self._passing.ask(rows, within_s=self._moment().lists.rules.fallback_ms / 1000)
         passed(Point.PASS_ANSWERED)
@@ -206,12 +206,27 @@ class Intake:
             self.heard()
         else:
             self._silent()
+        await self._settle_twice_asked([part for part in parts if self._numbers.was_answered_here(part.asked)], answers)
         return undecided
+
+    async def _settle_twice_asked(self, parts: list[_Part], answers: list[Answer | None]) -> None:
+        """What was answered here meanwhile, under the same number, stays answered so: it is in the journal and goes up."""
+        for part in parts:
+            above, asked = answers[part.at], part.asked
+            if above is None:
+                continue
+            if asked.op in DECIDED:
+                here = await self._journal.run(partial(desk.find_answer, asked=asked))
+                if here is not None and here.code not in (above.code, Result.KEY_CONFLICT):
+                    answers[part.at] = here
+            elif asked.op == Operation.REVERSAL and above.code == Result.APPROVED:
+                with suppress(JournalFull):  # then only the limits of the day are less than they could be
+                    await self._journal.run(partial(desk.undo_here, asked=asked, moment=self._moment()))
 
     def _answered_above(self, asked: Asked, answer: Answer) -> None:
         self.figures.passed += 1
-        self._unanswered.pop(asked.key, None)
-        self._recent[asked.key] = (asked, answer)
+        if answer.code != Result.KEY_CONFLICT or asked.key not in self._recent:
+            self._recent[asked.key] = (asked, answer)
         if len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         if answer.code == Result.APPROVED and asked.card_no:
@@ -222,21 +237,20 @@ class Intake:
         self._silences += 1
         if self._silences >= _REST_AFTER:
             self._rests_until = asyncio.get_running_loop().time() + _REST_S
-        while len(self._unanswered) > _RECENT:
-            key, _ = self._unanswered.popitem(last=False)
-            self._numbers.doubt_through(key.terminal_id, key.terminal_seq)
 
     async def _answer_here(self, parts: Sequence[_Part], answers: list[Answer | None]) -> None:
         moment = self._moment()
         left = []
         for part in parts:
-            known = self._known(part.asked)
-            if known is not None:
-                answers[part.at] = known
+            part.known = self._known(part.asked)
+            if part.known is not None and not self._numbers.was_answered_here(part.asked):
+                answers[part.at] = part.known
             else:
                 left.append(part)
         if not left:
             return
+        for part in left:
+            self._numbers.answered_here(part.asked)
         try:
             given, effects = await self._journal.run(lambda db: _serve_all(db, left, moment))
         except JournalFull:
@@ -248,7 +262,6 @@ class Intake:
         passed(Point.LOCAL_STORED)
         for part, answer in zip(left, given, strict=True):
             answers[part.at] = answer
-            self._numbers.answered_here(part.asked)
             self.figures.decided += part.asked.op in DECIDED
             self.figures.kept += part.asked.op in KEPT
         for terminal_id, count in effects.queued.items():
@@ -259,15 +272,21 @@ class Intake:
 
     def _known(self, asked: Asked) -> Answer | None:
         """The platform's own answer to a record that is repeated now that the platform can't be asked."""
+        undone = self._recent.get(asked.key._replace(is_reversal=True)) if asked.op in DECIDED else None
+        if undone is not None and undone[1].code == Result.APPROVED:
+            return Answer(Result.REVERSED)
         found = self._recent.get(asked.key)
         if found is None or asked.op == Operation.BALANCE:
             return None
         first, answer = found
         conflict = asked.differs_from(first)
+        is_another = bool(conflict) or asked.chip != first.chip
+        if asked.op in FACTS and (is_another or (asked.op != first.op and answer.code != Result.APPROVED)):
+            return None  # what has been sold goes up, whatever the platform said under this number (docs/adr/0071)
         return Answer(Result.KEY_CONFLICT, conflict_field=int(conflict)) if conflict else answer
 
 
 def _serve_all(db: sqlite3.Connection, parts: Sequence[_Part], moment: desk.Moment) -> tuple[list[Answer], desk.Effects]:
     effects = desk.Effects()
-    given = [desk.serve(db, part.asked, moment, effects, in_doubt=part.in_doubt) for part in parts]
+    given = [desk.serve(db, part.asked, moment, effects, in_doubt=part.in_doubt, known=part.known) for part in parts]
     return given, effects

@@ -65,16 +65,12 @@ class Numbers:
             terminal.is_dirty |= _fill(terminal.holes, seq)
 
     def may_have_passed(self, asked: Asked) -> bool:
-        """Whether an earlier process may have passed this number on."""
-        return asked.terminal_seq <= self._get(asked.terminal_id).floor
-
-    def doubt_through(self, terminal_id: int, seq: int) -> None:
-        """Numbers up to here are in doubt."""
-        terminal = self._get(terminal_id)
-        terminal.floor = max(terminal.floor, seq)
+        """Whether this number may have been passed on, by this process or an earlier one."""
+        terminal = self._get(asked.terminal_id)
+        return asked.terminal_seq <= max(terminal.floor, terminal.used)
 
     def answered_here(self, asked: Asked) -> None:
-        """The front-end itself has answered under this number."""
+        """The front-end itself answers under this number: told before the answer is stored, so that nobody looks past it."""
         terminal = self._get(asked.terminal_id)
         terminal.here = max(terminal.here, asked.terminal_seq)
 

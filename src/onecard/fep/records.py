@@ -10,6 +10,11 @@ KEPT = frozenset((Operation.ADVICE, Operation.CHIP_PURCHASE, Operation.REVERSAL,
 """What has happened already: stored and forwarded when the platform does not answer."""
 DECIDED = frozenset((Operation.PURCHASE, Operation.HOLD))
 """What the front-end may decide itself."""
+FACTS = frozenset((Operation.ADVICE, Operation.CHIP_PURCHASE))
+"""Sales that have been made: never answered with a conflict here. The ledger posts them or keeps them for a person."""
+_PURCHASES = frozenset((Operation.PURCHASE, Operation.ADVICE))
+"""Two forms of one purchase under one number (docs/adr/0071)."""
+_DAY_US = 86_400_000_000
 _CHIP = (
     "card_counter",
     "balance_before_fen",
@@ -56,7 +61,7 @@ class Asked(NamedTuple):
 
     def differs_from(self, first: "Asked") -> ConflictField:
         """In which field this record is another than one of the same key; NONE: it is a repeat."""
-        if self.op != first.op:
+        if self.op != first.op and not {self.op, first.op} <= _PURCHASES:
             return ConflictField.OPERATION
         if self.card_no != first.card_no:
             return ConflictField.CARD_NO
@@ -64,7 +69,13 @@ class Asked(NamedTuple):
             return ConflictField.AMOUNT
         if self.original != first.original:
             return ConflictField.ORIGINAL
-        return ConflictField.NONE
+        return ConflictField.OCCURRED_AT if self._is_another_time_than(first) else ConflictField.NONE
+
+    def _is_another_time_than(self, first: "Asked") -> bool:
+        """As the ledger compares it: what was made off line carries its own time; the rest may have been stamped anew."""
+        if self.op in FACTS and first.op in FACTS:
+            return self.occurred_at_us != first.occurred_at_us
+        return self.op != Operation.REVERSAL and abs(self.occurred_at_us - first.occurred_at_us) > _DAY_US
 
 
 class Answer(NamedTuple):

@@ -16,13 +16,14 @@ CREATE INDEX IF NOT EXISTS record_terminal ON record (terminal_id, terminal_seq)
 CREATE TABLE IF NOT EXISTS answered (
   terminal_id INTEGER, terminal_seq INTEGER, reversal INTEGER,
   op INTEGER NOT NULL, card_no INTEGER NOT NULL, amount_fen INTEGER NOT NULL, orig_terminal_id INTEGER NOT NULL,
-  orig_seq INTEGER NOT NULL, code INTEGER NOT NULL, at_us INTEGER NOT NULL, platform_code INTEGER,
+  orig_seq INTEGER NOT NULL, code INTEGER NOT NULL, at_us INTEGER NOT NULL, platform_code INTEGER, occurred_at_us INTEGER,
   PRIMARY KEY (terminal_id, terminal_seq, reversal)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS answered_at ON answered (at_us);
 -- Holds given here. `state` 0: open, 1: ended.
 CREATE TABLE IF NOT EXISTS hold (
   terminal_id INTEGER, terminal_seq INTEGER, card_no INTEGER NOT NULL, amount_fen INTEGER NOT NULL,
-  occurred_at_us INTEGER NOT NULL, state INTEGER NOT NULL, PRIMARY KEY (terminal_id, terminal_seq)) WITHOUT ROWID;
+  occurred_at_us INTEGER NOT NULL, state INTEGER NOT NULL, given_at_us INTEGER,
+  PRIMARY KEY (terminal_id, terminal_seq)) WITHOUT ROWID;
 -- What a card has spent here off line, by the platform's day and meal (0: none).
 CREATE TABLE IF NOT EXISTS spent (
   card_no INTEGER, day INTEGER, meal INTEGER, fen INTEGER NOT NULL, count INTEGER NOT NULL,
@@ -45,6 +46,8 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
 _NAMES = ("record", "answered", "hold", "spent", "terminal", "hole", "seen", "used_code", "refused", "event", "setting")
+_ADDED = {"answered": "occurred_at_us", "hold": "given_at_us"}
+"""Columns that journals of before do not have; NULL in their rows."""
 
 
 def create(database: sqlite3.Connection) -> None:
@@ -52,6 +55,9 @@ def create(database: sqlite3.Connection) -> None:
     have = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not have >= set(_NAMES):
         database.executescript("BEGIN;" + TABLES + "COMMIT;")
+    for table, column in _ADDED.items():
+        if column not in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
+            database.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER")
 
 
 def copy_readable(damaged: Path, database: sqlite3.Connection) -> int:
