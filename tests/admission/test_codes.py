@@ -14,6 +14,7 @@ from onecard.services.actors import Actor
 from onecard.services.devices import admission, api
 from onecard.services.devices.admit.codes import ALPHABET, CODE_LETTERS
 from onecard.services.devices.admit.settings import is_host
+from onecard.services.devices.ca import hosts_of
 from onecard.services.devices.models import EnrolmentCode, Line, RefusedAttempt, Terminal
 from onecard.services.operators import api as operators
 from onecard.terminal.enrol import Invitation
@@ -172,6 +173,26 @@ def test_a_front_end_does_not_get_a_name_of_the_platform(tree: Tree, clock) -> N
     for name in ("pay.city.example", "PAY.city.example", "10.0.0.1", "enrol.city.example"):
         with pytest.raises(InvalidInput, match="a name of the platform itself"):
             api.enrol_by_code(code, csr(), hosts=[name], address=ADDRESS, clock=clock)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["2001:db8::a", "2001:DB8:0:0::A", "2001:0db8:0000:0000:0000:0000:0000:000a", "::ffff:10.0.0.1", "2001:db8::00b"],
+)
+def test_an_address_of_the_platform_is_known_in_every_spelling(tree: Tree, clock, name: str) -> None:
+    api.ensure_gateway_files(hosts=["2001:db8::a", "10.0.0.1"], clock=clock)
+    api.set_admission_settings("[2001:DB8:0::B]:8445", hours(), actor=ADMIN)
+    code = api.make_enrolment_code(line_id=front_end(tree), actor=ADMIN, clock=clock).code
+    with pytest.raises(InvalidInput, match="a name of the platform itself"):
+        api.enrol_by_code(code, csr(), hosts=[name], address=ADDRESS, clock=clock)
+
+
+def test_loopback_is_nobodys_own_name_in_every_spelling(tree: Tree, clock) -> None:
+    code = api.make_enrolment_code(line_id=front_end(tree), actor=ADMIN, clock=clock).code
+    hosts = ["::1", "0:0:0:0::1", "::ffff:127.0.0.1", "2001:DB8::1", "2001:db8:0::1"]
+    got = api.enrol_by_code(code, csr(), hosts=hosts, address=ADDRESS, clock=clock)
+    names = hosts_of(x509.load_pem_x509_certificate(got.certificate_pem))
+    assert names - {"localhost", "127.0.0.1"} == {"2001:db8::1"}
 
 
 def test_of_many_devices_with_one_code_one_is_enrolled(tree: Tree, at_once) -> None:
