@@ -1,7 +1,9 @@
 """Telling people: signed webhooks and mail over real sockets, retried and logged; a flood is one message."""
 
 import json
+import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from onecard.services.devices.models import AlarmMessage, AlarmRecipient, Messag
 from onecard.services.devices.registry import messages, recipients, webhook
 from onecard.services.devices.registry.recipients import NewRecipient
 from tests.devices.conftest import NOW, SYSTEM, Places, bound
+from tests.gateway.pki import Authority
 
 
 class Receiver(HTTPServer):
@@ -67,8 +70,9 @@ class _Smtp(socketserver.StreamRequestHandler):
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     with Receiver() as server:
+        monkeypatch.setenv("ONECARD_WEBHOOK_PORTS", f"1,{server.server_port}")
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()
@@ -264,3 +268,66 @@ def test_addresses_are_checked_and_an_operator_s_staff_adds_only_its_own(places:
         with pytest.raises(Forbidden):
             recipients.add_recipient(NewRecipient("x", "mail", "a@example.cn", operator_id=operator_id), actor=school)
     recipients.add_recipient(NewRecipient("x", "mail", "a@example.cn", operator_id=places.school_operator), actor=school)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://169.254.169.254/latest/meta-data/",
+        "https://[fe80::1]/",
+        "https://[::ffff:169.254.1.1]/",
+        "https://224.0.0.1/",
+        "https://127.0.0.1:5432/",
+        "http://localhost:8000/",
+        "http://[::1]:8000/",
+        "https://127.9.9.9/",
+        "https://0.0.0.0:8000/",
+        "https://[::]:8000/",
+        "https://[::ffff:127.0.0.1]:8000/",
+        "https://x.localhost/",
+    ],
+)
+def test_no_recipient_is_on_this_machine_or_its_link(places: Places, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("ONECARD_WEBHOOK_PORTS", "9999")
+    with pytest.raises(InvalidInput, match="no webhook goes to"):
+        hook(url)
+
+
+def test_a_port_of_this_machine_has_to_be_allowed_by_the_installation_and_stays_so(
+    places: Places, clock: ManualClock, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook(receiver.url)
+    monkeypatch.delenv("ONECARD_WEBHOOK_PORTS")
+    api.raise_alarm("tamper", line_id=places.front_end, detail="lid", clock=clock)
+    assert tell(clock) == 0 and receiver.heard == []
+    assert "no webhook goes to 127.0.0.1" in MessageAttempt.objects.get().detail
+
+
+@pytest.mark.parametrize("name", ["2130706433", "0x7f.1", "metadata.example.cn"])
+def test_a_name_that_leads_to_this_machine_is_not_connected_to(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Told apart from a connection that failed: nothing may be learned of what listens here."""
+    monkeypatch.delenv("ONECARD_WEBHOOK_PORTS")
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *more, **how: resolve("127.0.0.1" if host == name else host, *more, **how)
+    )
+    outcomes = [webhook.post(f"https://{name}:{port}/", "m", {}, at=NOW, secrets=[]) for port in (receiver.server_port, 1)]
+    assert [(one.delivered, "no webhook goes to" in one.detail) for one in outcomes] == [(False, True)] * 2
+    assert receiver.heard == []
+
+
+def test_over_tls_only_who_proves_the_name_is_told(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    authority = Authority(tmp_path_factory.mktemp("tls"))
+    issued = authority.issue("localhost").identity
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(issued.certificate, issued.key)
+    receiver.socket = tls.wrap_socket(receiver.socket, server_side=True)
+    urls = [f"https://{host}:{receiver.server_port}/hook" for host in ("localhost", "127.0.0.2")]
+    assert "CERTIFICATE_VERIFY_FAILED" in webhook.post(urls[0], "m", {}, at=NOW, secrets=[]).detail
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+    assert [webhook.post(url, "m", {}, at=NOW, secrets=[]).delivered for url in urls] == [True, False]
+    assert len(receiver.heard) == 1

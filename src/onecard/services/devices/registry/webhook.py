@@ -7,18 +7,17 @@ import base64
 import hashlib
 import hmac
 import json
-import ssl
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http.client import HTTPMessage
-from typing import IO, Any
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from onecard.datacenter.home import Home
 from onecard.kernel.errors import InvalidInput
+from onecard.services.devices.registry import outward
 
 PREFIX = "whsec_"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -37,16 +36,20 @@ class Outcome:
 
 
 def check_url(text: str) -> str:
-    """An address to post to. Raises InvalidInput unless it is https (http on this machine only), without a name or password."""
+    """An address to post to. Raises InvalidInput unless it is https (http on this machine only), without a name or password.
+
+    On this machine, only ports that the installation allows; see `outward`.
+    """
     url = text.strip()
     try:
         parts = urlsplit(url)
-        host, _port = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        host, parts = "", urlsplit("")
+        host, port, parts = "", None, urlsplit("")
     plain = parts.scheme == "http" and host in _LOOPBACK
     if not host or not (parts.scheme == "https" or plain) or "@" in parts.netloc or len(url) > 300 or not url.isascii():
         raise InvalidInput("Webhook 地址须为 https://…", "a webhook's address is https://…")
+    outward.check_place(host, port or (443 if parts.scheme == "https" else 80))
     return url
 
 
@@ -74,10 +77,12 @@ def post(url: str, message_id: str, payload: dict[str, Any], *, at: datetime, se
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": sign(message_id, at, body, secrets=secrets),
     }
-    request = urllib.request.Request(check_url(url), data=body, headers=headers, method="POST")  # noqa: S310 - https, see check_url
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context()))
     try:
-        with opener.open(request, timeout=_TIMEOUT_S) as answer:
+        request = urllib.request.Request(check_url(url), data=body, headers=headers, method="POST")  # noqa: S310 - https, see check_url
+    except InvalidInput as error:  # written down under other rules
+        return Outcome(False, error.en)
+    try:
+        with outward.opener(url).open(request, timeout=_TIMEOUT_S) as answer:
             return Outcome(True, f"HTTP {answer.status}")
     except HTTPError as error:
         with error:
@@ -85,12 +90,3 @@ def post(url: str, message_id: str, payload: dict[str, Any], *, at: datetime, se
             return Outcome(False, f"HTTP {error.code}", error.code == _GONE, int(wait) if wait.isdecimal() else 0)
     except (URLError, OSError, ValueError) as error:
         return Outcome(False, f"{type(error).__name__}: {getattr(error, 'reason', error)}"[:300])
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """An address is checked when it is written down; where it leads on to is nobody's choice but ours."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        return None
