@@ -211,6 +211,20 @@ class Bank:
         assert answer.code == Result.APPROVED, answer
         return record
 
+    def expire(self, hold: Record, ends: datetime, *, swept: bool) -> None:
+        """Lets a hold run out at `ends`, which has passed; `swept`: and takes its money back to the purse, as the worker does."""
+        self.owner.execute(
+            "UPDATE ledger.hold SET expires_at = CASE WHEN %s THEN '-infinity'::timestamptz ELSE %s END"
+            " WHERE (terminal_id, terminal_seq) = (%s, %s)",
+            (swept, ends, hold.terminal, hold.seq),
+        )
+        if swept:
+            assert self.value("SELECT ledger.expire_holds(%s::smallint, 1)", hold.lane) == 1, "the oldest, which is this one"
+            self.owner.execute(
+                "UPDATE ledger.hold SET expires_at = %s WHERE (terminal_id, terminal_seq) = (%s, %s)",
+                (ends, hold.terminal, hold.seq),
+            )
+
     def refused(self, record: Record) -> Result:
         """Posts a record that has to be refused, asserts that nothing moved, and says why it was."""
         with self.nothing_moves():

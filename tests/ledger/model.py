@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 from onecard.kernel.codes import Operation as Op
@@ -53,7 +53,8 @@ class Held:
     leg: Leg
     amount: int
     shop: Place
-    state: str = "open"  # open, committed, released
+    state: str = "open"  # open, committed, released, expired
+    ends: datetime | None = None  # None: far in the future; else it has passed
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Model:
             known = None
         if known is not None:
             answer = self._again(known, record)
-            if record.op == Op.ADVICE and answer not in (Result.APPROVED, Result.REVERSED):
+            if self._is_fact(record) and answer not in (Result.APPROVED, Result.REVERSED):
                 self.quarantined.setdefault(record.seq, True)
             return answer
         entry = Entry(record, Result.APPROVED)
@@ -102,13 +103,28 @@ class Model:
             entry.legs = self._decide(holder, record)
         except Refused as refused:
             entry.code = refused.code
-            if record.op == Op.ADVICE:
+            if self._is_fact(record):
                 self.quarantined.setdefault(record.seq, True)
         if record.op == Op.REVERSAL:
             self.reversals[record.seq] = entry
         else:
             self.keys[record.seq] = entry
         return entry.code
+
+    @staticmethod
+    def _is_fact(record: Record) -> bool:
+        """What was sold already: refused, it waits for a person."""
+        return record.op == Op.ADVICE or (record.op == Op.COMMIT and record.amount > 0)
+
+    def expire(self, seq: int, ends: datetime, *, swept: bool) -> None:
+        """A hold's time has run out at `ends`, which has passed; `swept`: its money is back in the purse."""
+        held = self.holds[seq]
+        if held.state == "open":
+            held.ends = ends
+            if swept:
+                held.state = "expired"
+                self._move(held.leg.target, held.purse, held.amount, held.leg.day, undoes=held.leg)
+                self._forget(held.purse, held.amount, held.leg.day)
 
     @staticmethod
     def _again(known: Entry, record: Record) -> Result:
@@ -185,7 +201,7 @@ class Model:
 
     def _spend(self, purse: Place, target: Place, amount: int, record: Record) -> Leg:
         day, before = self.spent.get(purse, (date.min, 0))
-        if record.op != Op.ADVICE or day <= record.day:
+        if record.op not in (Op.ADVICE, Op.COMMIT) or day <= record.day:
             self.spent[purse] = (max(day, record.day), amount + (before if day >= record.day else 0))
         return self._move(purse, target, amount, record.day)
 
@@ -231,7 +247,7 @@ class Model:
         if first.card_no != record.card_no or first.merchant != record.merchant or first.op not in wanted:
             raise Refused(Result.ORIGINAL_MISMATCH)
         if record.op in (Op.COMMIT, Op.RELEASE):
-            return self._end_hold(self.holds[first.seq], record)
+            return self._end_hold(holder, self.holds[first.seq], record)
         if record.op == Op.VOID:
             if (record.amount > 0 and record.amount != first.amount) or first.day != record.day:
                 raise Refused(Result.ORIGINAL_MISMATCH)
@@ -242,12 +258,17 @@ class Model:
             raise Refused(Result.REFUND_EXCEEDS)
         return self._give_back(holder, original, record.amount)
 
-    def _end_hold(self, held: Held, record: Record) -> list[Leg]:
-        if held.state != "open":
-            raise Refused(Result.HOLD_CLOSED)
+    def _end_hold(self, holder: Holder, held: Held, record: Record) -> list[Leg]:
         taken = record.amount if record.op == Op.COMMIT else 0
+        in_time = held.ends is None or record.occurred < held.ends
+        may = (in_time or not taken) if held.state == "open" else (in_time and taken > 0 and held.state == "expired")
+        if not may:
+            raise Refused(Result.HOLD_CLOSED)
         if taken > held.amount:
             raise Refused(Result.AMOUNT_INVALID)
+        if held.state == "expired":
+            held.state = "committed"
+            return self._advice(holder, record)
         held.state = "committed" if taken else "released"
         legs = []
         if taken:
@@ -273,7 +294,7 @@ class Model:
         if not original.code:
             legs = self._undo(holder, original)
         original.reversed = True
-        if first.op == Op.ADVICE and original.code:
+        if first.op in (Op.ADVICE, Op.COMMIT) and original.code:
             self.quarantined[record.seq] = False
         return legs
 
@@ -291,6 +312,9 @@ class Model:
             return [self._move(held.leg.target, held.purse, held.amount, first.day, undoes=held.leg)]
         if first.op == Op.COMMIT:  # the hold stands again over what the shop still has
             held, leg = self.holds[first.orig_seq], original.legs[0]
+            if leg.source.kind != "hold":  # it had come after the hold's end
+                held.state = "expired"
+                return self._give_back(holder, original, None)
             rest = leg.rest
             held.amount, held.state = rest, "open" if rest else "released"
             return [self._move(leg.target, leg.source, rest, first.day, undoes=leg)] if rest else []
@@ -300,7 +324,7 @@ class Model:
     def _paid(original: Entry) -> list[Leg]:
         """The legs that paid; what a commit gave back to the holder stays there."""
         assert original.record is not None
-        return original.legs[:1] if original.record.op == Op.COMMIT else original.legs
+        return original.legs[:1] if original.legs and original.legs[0].source.kind == "hold" else original.legs
 
     def _give_back(self, holder: Holder, original: Entry, amount: int | None) -> list[Leg]:
         """Gives back `amount` (None: all that is left) leg by leg, the last leg first."""

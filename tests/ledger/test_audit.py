@@ -177,7 +177,7 @@ def test_a_partition_is_as_closed_as_the_whole_journal(town: Town, prepared: dic
         "UPDATE ledger.quarantine SET amount_fen = 0",
         "DELETE FROM ledger.opening_row",
         "SELECT ledger.lock_lane(1::smallint)",
-        "SELECT ledger.post_special(NULL, 1, 9::smallint, 1, 1, 1, 1, 1, now(), now()::date, 1, 1)",
+        "SELECT ledger.post_special(NULL, 1, 9::smallint, 1, 1, 1, 1, 1, 1, 1, now(), now()::date, 0::smallint, 1, 1)",
         "SELECT ledger.change_debt(1, 1)",
         "SELECT ledger.post_legs('{}', NULL, 1)",
         "SELECT ledger.chain_batch(NULL, 1)",

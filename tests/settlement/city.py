@@ -118,6 +118,16 @@ class City:
     def top_up(self, holder: Holder, amount: int, *, on: date = DAY, terminal: int = 99) -> Record:
         return self._post(TOPUP, holder, None, amount, on=on, terminal=terminal)
 
+    def expired_hold(self, holder: Holder, merchant: str, amount: int, *, order: int = 1) -> Record:
+        """A hold whose time ran out at once, after `DAY`, and whose money is back in the purse."""
+        self.ledger.execute("UPDATE ledger.parameter SET hold_ttl = '1 microsecond'")
+        try:
+            made = self.pay(holder, merchant, amount, op=HOLD, order=order)
+        finally:
+            self.ledger.execute("UPDATE ledger.parameter SET hold_ttl = '24 hours'")
+        assert self.ledger.execute("SELECT ledger.expire_holds(%s::smallint)", [holder.lane]).fetchone() == (1,)
+        return made
+
     def follow(self, record: Record, op: int, amount: int, *, on: date = DAY) -> Record:
         """A commit, release, void or refund of `record`."""
         return self._post(op, record.holder, record.merchant, amount, on=on, terminal=record.terminal, original=record)

@@ -153,3 +153,17 @@ def test_a_merchant_outside_the_directory_is_shown_and_kept(city: City) -> None:
 def test_a_share_outside_the_thousand_is_refused(city: City) -> None:
     with pytest.raises(InvalidInput):
         api.set_fee_share(city.operators["A"].pk, 1001)
+
+
+def test_a_commit_that_came_up_after_its_holds_end_is_cleared_like_a_purchase(city: City) -> None:
+    """Once as a commit in time, once late from the purse, once late and wholly owed: the same gross, items and fees."""
+    figures = []
+    for late, spent in ((False, 0), (True, 0), (True, 3_000)):
+        holder = city.holder("A", public=3_000)
+        hold = city.expired_hold(holder, "shop", 2_000) if late else city.pay(holder, "shop", 2_000, op=HOLD)
+        if spent:
+            city.pay(holder, "canteen", spent)
+        city.follow(hold, COMMIT, 1_350)
+        row = merchant(city, settle(), "shop")
+        figures.append((row.gross_fen, row.item_count, row.fee_fen * 1000 + row.carry_out_millifen - row.carry_in_millifen))
+    assert figures == [(1_350, 1, 1_350 * 3 + 2_000)] * 3

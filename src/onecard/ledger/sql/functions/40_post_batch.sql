@@ -96,7 +96,7 @@ BEGIN
                          operator_id, meal, op, has_first)::ledger.extra_legs) FILTER (WHERE legs > 1 OR legs = 1 AND NOT has_first),
            array_agg(ord) FILTER (WHERE special),
            coalesce(bool_or(posts AND op = 4), false),
-           coalesce(bool_or(op = 2 AND code NOT IN (0, 11)), false)
+           coalesce(bool_or(op = 5 AND amount > 0 OR op = 2 AND code NOT IN (0, 11)), false)
       INTO v_ord, o_code, o_balance, o_transfer, o_field, v_accounts, v_stray, v_keys, v_legs, v_purses, v_tids, v_extra, v_special, v_holds,
            v_quarantine
       FROM (
@@ -276,25 +276,27 @@ BEGIN
     IF v_extra IS NOT NULL THEN
         PERFORM ledger.post_extra_legs(p_lane, v_lane.last_batch, v_extra);
     END IF;
-    IF v_quarantine THEN
-        INSERT INTO ledger.quarantine (terminal_id, terminal_seq, card_no, merchant, amount_fen, occurred_at, business_date, code, reason)
-        SELECT p_terminal[n], p_seq[n], p_card[n], p_merchant[n], p_amount[n], to_timestamp(p_occurred_us[n] / 1e6::float8),
-               date '2000-01-01' + p_business_date[n]::int, o_code[n], 'advice'
-          FROM generate_series(1, v_rows) n WHERE p_op[n] = 2 AND o_code[n] NOT IN (0, 11)
-            ON CONFLICT DO NOTHING;
-    END IF;
     IF v_special IS NOT NULL THEN -- rare, row by row
         FOR n IN 1..cardinality(v_special) LOOP
             v_count := v_special[n];
             SELECT * INTO v_answer
               FROM ledger.post_special(v_lane, v_base + (v_count - 1) * 8, p_op[v_count]::smallint, p_terminal[v_count], p_seq[v_count],
-                                       p_card[v_count], p_merchant[v_count], p_amount[v_count],
+                                       p_card[v_count], p_merchant[v_count], p_unit[v_count], p_purse_order[v_count], p_amount[v_count],
                                        to_timestamp(p_occurred_us[v_count] / 1e6::float8),
-                                       date '2000-01-01' + p_business_date[v_count]::int, p_orig_terminal[v_count], p_orig_seq[v_count]);
+                                       date '2000-01-01' + p_business_date[v_count]::int, p_meal[v_count]::smallint,
+                                       p_orig_terminal[v_count], p_orig_seq[v_count]);
             o_code[v_count] := v_answer.o_code;
             o_balance[v_count] := coalesce(v_answer.o_balance, 0);
             o_transfer[v_count] := coalesce(v_answer.o_transfer, 0);
         END LOOP;
+    END IF;
+    IF v_quarantine THEN -- what has happened and could not be posted: a person decides
+        INSERT INTO ledger.quarantine (terminal_id, terminal_seq, card_no, merchant, amount_fen, occurred_at, business_date, code, reason)
+        SELECT p_terminal[n], p_seq[n], p_card[n], p_merchant[n], p_amount[n], to_timestamp(p_occurred_us[n] / 1e6::float8),
+               date '2000-01-01' + p_business_date[n]::int, o_code[n],
+               CASE p_op[n] WHEN 2 THEN 'advice' ELSE ledger.commit_reason(p_terminal[n], p_orig_terminal[n], p_orig_seq[n], o_code[n]) END
+          FROM generate_series(1, v_rows) n WHERE (p_op[n] = 2 OR p_op[n] = 5 AND p_amount[n] > 0) AND o_code[n] NOT IN (0, 11)
+            ON CONFLICT DO NOTHING;
     END IF;
 
     -- 3 Chain the batch. Where the first legs are all there is, they need not be read back.
