@@ -172,6 +172,12 @@ class Fep:
             return self.cut_off
         return Result.UNIT_EXPIRED if self.lease.step() is Step.STOP and not self.line.is_up else None
 
+    def no_sales(self) -> Result | None:
+        """Why nothing is sold while the line is down."""
+        if self.cut_off is not None:
+            return self.cut_off
+        return Result.UNIT_EXPIRED if self.lease.step() >= Step.NO_SALES else None
+
     @property
     def is_offline(self) -> bool:
         """Whether the front-end decides by itself."""
@@ -276,10 +282,12 @@ class Fep:
         if settings.workstation_port is None:
             return None
         if not settings.workstation_host:
-            return WorkstationProxy(self.line, host="127.0.0.1", port=settings.workstation_port, tls=None)
+            return WorkstationProxy(self.line, host="127.0.0.1", port=settings.workstation_port, tls=None, no_sales=self.no_sales)
         identity = settings.identity
         tls = server_contexts(identity.certificate, identity.key, ca=None).handshake
-        return WorkstationProxy(self.line, host=settings.workstation_host, port=settings.workstation_port, tls=tls)
+        return WorkstationProxy(
+            self.line, host=settings.workstation_host, port=settings.workstation_port, tls=tls, no_sales=self.no_sales
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

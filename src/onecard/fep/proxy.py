@@ -2,85 +2,80 @@
 
 h11 checks what the browser sends; headers that concern one connection alone stay here. The web tier is told the line's proven
 identity, nothing the browser says of itself. One request at a time a connection; a browser that goes away ends its request.
+
+Anybody in the unit's network can knock here, and the same process takes the unit's money: what is not a request of a console
+goes no further than this file, and connections, bytes and time are counted before anybody is known.
 """
 
 import asyncio
 import logging
+import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 import h11
 
-from onecard.kernel.errors import OneCardError
+from onecard.fep.browser import BUFFER_BYTES, Conversation, Patience, WebLine
+from onecard.kernel.codes import RESULT_TEXT, Result
 
 log = logging.getLogger(__name__)
-Headers = Iterable[tuple[str, str]]
 
-MAX_BODY_BYTES = 8 << 20
-IDLE_S = 75.0
-ANSWER_S = 60.0
-MAX_CONNECTIONS = 64
-PATHS = ("/workstation/", "/static/")
-_METHODS = frozenset({"GET", "HEAD", "POST"})
-# RFC 9110 7.6.1, and what says who asks: the platform decides that by the line.
-_NOT_FORWARDED = frozenset(
-    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"}
-    | {"transfer-encoding", "upgrade", "expect", "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
-    | {"x-onecard-line-unit"}
-)
-_OFFLINE_PAGE = (
-    "<!doctype html><html lang=zh><meta charset=utf-8><title>脱机 / Off line</title>"
-    "<h1>脱机 / Off line</h1><p>前置机与平台的线路已断开，恢复后请刷新本页。终端继续营业，记录已保存。"
-    "<p>The line to the platform is down. Terminals go on selling; reload this page when the line is back."
-).encode()
-
-
-class WebStream(Protocol):
-    """One request on its way (terminal.webstream). Every call raises OneCardError when the line goes down."""
-
-    async def send(self, body: bytes, *, end: bool = False) -> None: ...
-    async def head(self) -> tuple[int, list[tuple[str, str]]]: ...
-    def body(self) -> AsyncIterator[bytes]: ...
-    def abort(self) -> None: ...
-
-
-class WebLine(Protocol):
-    """The front-end's line, as a NativeClient has it."""
-
-    @property
-    def is_up(self) -> bool: ...
-    def open_web(self, method: str, target: str, headers: Headers, *, end: bool) -> WebStream:
-        """Begin a request; `end`: it has no body. Raises OneCardError when the line is down."""
-        ...
+MAX_CONNECTIONS = 128
+MAX_PER_ADDRESS = 16
+"""A browser opens up to six."""
+_END_S = 5.0
+_PAGE = "<!doctype html><html lang=zh><meta charset=utf-8><title>{zh} / {en}</title><h1>{zh} / {en}</h1><p>{more_zh}<p>{more_en}"
+_TEXTS = {
+    400: ("请求无效", "Bad request"),
+    404: ("没有此页", "Not found"),
+    405: ("不允许", "Not allowed"),
+    408: ("请求超时", "The request took too long"),
+    413: ("内容过大", "Too large"),
+    431: ("请求头过大，请清除浏览器 Cookie", "Headers too large; clear the browser's cookies"),
+}
 
 
 class WorkstationProxy:
     """Listens for the unit's browsers. Plain HTTP is for loopback alone: the console's cookies are Secure."""
 
-    def __init__(self, line: WebLine, *, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, line: WebLine, *, host: str, port: int, tls: ssl.SSLContext | None,
+        no_sales: Callable[[], Result | None] = lambda: None, patience: Patience | None = None,
+    ) -> None:  # fmt: skip
+        """`no_sales` is why terminals do not sell while the line is down; None: they do."""
         self._line = line
         self._host = host
         self._port = port
         self._tls = tls
-        self._server: asyncio.Server | None = None
+        self._no_sales = no_sales
+        self._patience = patience or Patience()
+        self._socket: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
         self._open: set[asyncio.Task[None]] = set()
+        self._by_address: Counter[str] = Counter()
 
     @property
     def port(self) -> int:
         """The port in use, where 0 was asked for."""
-        assert self._server is not None, "not started"
-        return int(self._server.sockets[0].getsockname()[1])
+        assert self._socket is not None, "not started"
+        return int(self._socket.getsockname()[1])
 
     async def start(self) -> None:
         """Begin to listen. Raises OSError."""
-        self._server = await asyncio.start_server(self._accept, self._host, self._port, ssl=self._tls, limit=65_536)
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._socket = socket.create_server((self._host, self._port), family=family, backlog=MAX_CONNECTIONS)
+        self._socket.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept(self._socket))
 
     async def stop(self) -> None:
         """Stop listening and end what is open."""
-        if self._server is not None:
-            self._server.close()
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+        if self._socket is not None:
+            self._socket.close()
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
@@ -93,144 +88,73 @@ class WorkstationProxy:
         finally:
             await self.stop()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
+    async def _accept(self, listening: socket.socket) -> None:
+        """By hand, not asyncio's server: that one spends a handshake on everybody before we could count him."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, address = await loop.sock_accept(listening)
+            except OSError as error:
+                log.warning("fep: workstation: %s", error)
+                await asyncio.sleep(1.0)  # no file descriptors left: at once again would be a busy loop
+                continue
+            who = str(address[0])
+            if len(self._open) >= MAX_CONNECTIONS or self._by_address[who] >= MAX_PER_ADDRESS:
+                accepted.close()
+                await asyncio.sleep(0)  # an accept that need not wait lets nobody else have a turn
+                continue
+            self._by_address[who] += 1
+            task = loop.create_task(self._serve(accepted))
+            self._open.add(task)
+            task.add_done_callback(lambda done, who=who: self._ended(done, who))  # type: ignore[misc]
+
+    def _ended(self, task: asyncio.Task[None], who: str) -> None:
+        self._open.discard(task)
+        self._by_address[who] -= 1
+        if not self._by_address[who]:
+            del self._by_address[who]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("fep: workstation: a connection failed", exc_info=error)
+
+    async def _serve(self, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(BUFFER_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        tls = {"ssl_handshake_timeout": self._patience.handshake, "ssl_shutdown_timeout": _END_S} if self._tls else {}
         try:
-            if len(self._open) <= MAX_CONNECTIONS:
-                await _Conversation(self._line, reader, writer, secure=self._tls is not None).run()
+            accepted.setblocking(False)
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=self._tls, **tls)
+        except (OSError, TimeoutError) as error:
+            log.debug("fep: workstation: %s", error)
+            return
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            await self._talk(reader, writer)
         except (OSError, TimeoutError, h11.ProtocolError) as error:
             log.debug("fep: workstation: %s", error)
         finally:
-            self._open.discard(task)
             writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_END_S):  # a browser that reads no more keeps nothing here
+                    await writer.wait_closed()
+            transport.abort()
 
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        scheme = "https" if self._tls is not None else "http"
+        await Conversation(self._line, reader, writer, scheme=scheme, patience=self._patience, page=self._page).run()
 
-class _Conversation:
-    """One browser connection."""
-
-    def __init__(self, line: WebLine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, secure: bool) -> None:
-        self._line = line
-        self._reader = reader
-        self._writer = writer
-        self._secure = secure
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=65_536)
-
-    async def run(self) -> None:
-        while self._http.states[h11.CLIENT] is not h11.MUST_CLOSE:
-            try:
-                event = await self._next(IDLE_S)
-                if not isinstance(event, h11.Request):
-                    return
-                await self._answer(event)
-            except h11.RemoteProtocolError as error:
-                await self._refuse(error.error_status_hint)
-                return
-            if self._http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
-                return
-            self._http.start_next_cycle()
-
-    async def _answer(self, request: h11.Request) -> None:
-        method, target = request.method.decode(), request.target.decode("latin-1")
-        refusal = self._refusal(method, target)
-        if refusal is None:
-            if self._http.they_are_waiting_for_100_continue:
-                await self._write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])))
-            body = await self._whole_body()
-            if body is None:
-                refusal = 413
-            else:
-                await self._forward(method, target, self._forwarded(request, len(body)), body)
-        if refusal is not None:
-            await self._refuse(refusal)
-
-    def _refusal(self, method: str, target: str) -> int | None:
-        """The status of a request that does not go any further."""
-        if method not in _METHODS:
-            return 405
-        path = target.partition("?")[0]
-        # The web tier holds the same; here it spares the line, and shows a stranger on the unit's network nothing else.
-        if not target.isascii() or not path.startswith(PATHS) or ".." in path or "//" in path or "%" in path or "\\" in path:
-            return 302 if path == "/" else 404
-        return None if self._line.is_up else 503
-
-    def _forwarded(self, request: h11.Request, length: int) -> list[tuple[str, str]]:
-        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
-        dropped = _NOT_FORWARDED | {
-            token.strip().lower() for name, value in named if name == "connection" for token in value.split(",")
-        }
-        kept = [(name, value) for name, value in named if name not in dropped | {"content-length"}]
-        if length or request.method == b"POST":
-            kept.append(("content-length", str(length)))
-        return [*kept, ("x-forwarded-proto", "https" if self._secure else "http")]
-
-    async def _whole_body(self) -> bytes | None:
-        body = bytearray()
-        while True:
-            event = await self._next(IDLE_S)
-            if isinstance(event, h11.Data):
-                body += event.data
-                if len(body) > MAX_BODY_BYTES:
-                    return None
-            elif isinstance(event, h11.EndOfMessage):
-                return bytes(body)
-            else:
-                raise ConnectionResetError("the browser has gone")
-
-    async def _forward(self, method: str, target: str, headers: Headers, body: bytes) -> None:
-        stream: WebStream | None = None
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                stream = self._line.open_web(method, target, headers, end=not body)
-                if body:
-                    await stream.send(body, end=True)
-                status, named = await stream.head()
-            await self._pass_on(stream, status, [(name, value) for name, value in named if name.lower() not in _NOT_FORWARDED])
-        except (OneCardError, TimeoutError, h11.LocalProtocolError) as error:
-            log.info("fep: workstation request not answered: %s", error)
-            if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-                raise ConnectionResetError("the answer was cut short") from error
-            await self._refuse(503)
-        finally:
-            if stream is not None:
-                stream.abort()
-
-    async def _pass_on(self, stream: WebStream, status: int, headers: Headers) -> None:
-        await self._write(self._http.send(h11.Response(status_code=status, headers=list(headers))))
-        parts = aiter(stream.body())
-        while True:
-            try:
-                async with asyncio.timeout(ANSWER_S):
-                    part = await anext(parts)
-            except StopAsyncIteration:
-                break
-            await self._write(self._http.send(h11.Data(data=part)))
-        await self._write(self._http.send(h11.EndOfMessage()))
-
-    async def _refuse(self, status: int) -> None:
-        if self._http.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            return
-        page = _OFFLINE_PAGE if status == 503 else b""
-        headers = [("content-type", "text/html; charset=utf-8"), ("content-length", str(len(page)))]
-        headers += [("cache-control", "no-store"), ("connection", "close")]
-        if status == 302:
-            headers.append(("location", PATHS[0]))
-        await self._write(self._http.send(h11.Response(status_code=status, headers=headers)))
-        await self._write(self._http.send(h11.Data(data=page)) + self._http.send(h11.EndOfMessage()))
-
-    async def _next(self, patience_s: float) -> object:
-        while True:
-            event = self._http.next_event()
-            if event is not h11.NEED_DATA:
-                return event
-            async with asyncio.timeout(patience_s):
-                self._http.receive_data(await self._reader.read(65_536))
-
-    async def _write(self, data: bytes | None) -> None:
-        if data:
-            self._writer.write(data)
-            async with asyncio.timeout(IDLE_S):
-                await self._writer.drain()
+    def _page(self, status: int) -> bytes:
+        """What a browser is shown that gets no answer of the platform."""
+        if status != 503:
+            zh, en = _TEXTS.get(status, ("", ""))
+            return f"<!doctype html><meta charset=utf-8><p>{zh} {en}".encode() if zh else b""
+        why = self._no_sales()
+        if why is None:
+            more_zh = "前置机与平台的线路已断开，恢复后请刷新本页。终端继续营业，记录已保存。"
+            more_en = "The line to the platform is down. Terminals go on selling; reload this page when the line is back."
+        else:
+            more_zh = f"前置机与平台没有连接，终端不能消费：{RESULT_TEXT[why].zh}。此前的记录保存在前置机内。"
+            more_en = (
+                f"There is no line to the platform, and terminals do not sell: {RESULT_TEXT[why].en}. Earlier records are kept."
+            )
+        return _PAGE.format(zh="脱机", en="Off line", more_zh=more_zh, more_en=more_en).encode()

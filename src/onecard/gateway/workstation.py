@@ -18,6 +18,7 @@ from onecard.gateway.admission import AdmittedLine
 from onecard.gateway.metrics import Counters
 from onecard.kernel.clock import Clock, to_epoch_us
 from onecard.protocol import lineunit
+from onecard.protocol.devicechecks import refused_head
 from onecard.protocol.native import NativeViolationError
 from onecard.protocol.proto.device_pb2 import HttpHeader, HttpRequest, HttpResponse
 
@@ -35,6 +36,10 @@ _OURS = re.compile(
     r"|x-real-ip|.*_.*"  # WSGI makes no difference between _ and -
 )
 _HOP = frozenset(("connection", "keep-alive", "transfer-encoding", "upgrade", "trailer", "proxy-authenticate", "date", "server"))
+_TEXTS = {
+    400: "请求无效 Bad request", 404: "没有此页 Not found", 405: "不允许 Not allowed", 431: "请求头过大 Headers too large",
+    502: "管理中心无应答 The centre does not answer",
+}  # fmt: skip
 Send = Callable[[HttpResponse], None]
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -247,14 +252,15 @@ def _refusal(request: HttpRequest) -> int:
     if request.method not in _METHODS:
         return 405
     path = request.target.partition("?")[0]
-    return 0 if _TARGET.fullmatch(request.target) and not _TRICKS.search(path) else 404
+    if not _TARGET.fullmatch(request.target) or _TRICKS.search(path):
+        return 404
+    return refused_head(request.target, ((header.name, header.value) for header in request.headers))
 
 
 def _plain(stream_id: int, status: int) -> HttpResponse:
     """A whole answer of our own; the mere end of one with status 0."""
     if not status:
         return HttpResponse(stream_id=stream_id, end=True)
-    text = {404: "没有此页 Not found", 405: "不允许 Not allowed", 502: "管理中心无应答 The centre does not answer"}
     headers = [HttpHeader(name="content-type", value="text/plain; charset=utf-8")]
-    body = text.get(status, "请稍后再试 Try again").encode()
+    body = _TEXTS.get(status, "请稍后再试 Try again").encode()
     return HttpResponse(stream_id=stream_id, status=status, headers=headers, body=body, end=True)

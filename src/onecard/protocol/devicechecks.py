@@ -91,21 +91,28 @@ def check_fetch(fetch: Fetch) -> None:
 
 
 def check_http(request: HttpRequest) -> None:
-    """One part of a request, its first one when it names a method. Raises NativeViolationError."""
+    """One part of a request, its first one when it names a method (its head: `refused_head`). Raises NativeViolationError."""
     if not 0 < request.stream_id < _MAX_NUMBER:
         raise NativeViolationError("http.stream_id out of range")
     if len(request.body) > MAX_REQUEST_PART:
         raise NativeViolationError(f"http.body of {len(request.body)} bytes, at most {MAX_REQUEST_PART} are allowed")
-    if not request.method:
-        if request.target or request.headers:
-            raise NativeViolationError("http: target or headers without a method")
-        return
-    size = sum(len(header.name) + len(header.value) for header in request.headers)
-    if len(request.headers) > MAX_HEADERS or size + len(request.target) > MAX_HEADER_BYTES:
-        raise NativeViolationError("http: headers too large")
-    for header in request.headers:
-        if not _TOKEN.fullmatch(header.name) or not _VALUE.fullmatch(header.value):
-            raise NativeViolationError("http: a header that is none")
+    if not request.method and (request.target or request.headers):
+        raise NativeViolationError("http: target or headers without a method")
+
+
+def refused_head(target: str, headers: Iterable[tuple[str, str]]) -> int:
+    """The status of a request whose head is not passed on, 0 if it may be.
+
+    No violation: what a browser sends is not its front-end's doing, and no reason to close a line over which money comes.
+    """
+    size, count = len(target), 0
+    for name, value in headers:
+        size, count = size + len(name) + len(value), count + 1
+        if size > MAX_HEADER_BYTES or count > MAX_HEADERS:
+            return 431
+        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+            return 400
+    return 431 if size > MAX_HEADER_BYTES else 0
 
 
 def check_enrol(enrol: Enrol) -> None:
