@@ -66,24 +66,6 @@ async def test_power_loss_is_noticed_and_an_orderly_end_is_none(tmp_path):
     copy.close()
 
 
-async def test_a_damaged_file_is_kept_aside_and_what_can_be_read_goes_on(tmp_path):
-    path = tmp_path / "journal.db"
-    journal = Journal(path)
-    for start in range(1, 2001, 500):
-        await journal.run(lambda db, start=start: [put(db, seq) for seq in range(start, start + 500)])
-    journal.close()
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2 // 4096 * 4096
-    content[middle : middle + 4096] = bytes(4096)
-    path.write_bytes(content)
-    journal = Journal(path)
-    rows = [row[0] for row in await journal.run(lambda db: db.execute("SELECT terminal_seq FROM record").fetchall())]
-    assert journal.set_aside == tmp_path / "journal.db.damaged-1"
-    assert bytes(content) == journal.set_aside.read_bytes()
-    assert len(rows) > 500
-    journal.close()
-
-
 async def test_a_file_that_is_no_database_is_kept_aside(tmp_path):
     path = tmp_path / "journal.db"
     path.write_bytes(b"not a journal " * 1000)

@@ -140,8 +140,8 @@ def acknowledge(db: Database, answered: Sequence[tuple[Queued, int]], now_us: in
         if code not in (Result.APPROVED, Result.REVERSED):
             refused.append((asked, code))
             db.execute(
-                f"INSERT INTO refused (place, {_ASKED}, code, at_us) VALUES (?, {_MARKS}, ?, ?)",  # noqa: S608
-                (place, *asked[:8], asked.chip or None, asked.pay_code or None, code, now_us),
+                f"INSERT INTO refused ({_ASKED}, code, at_us) VALUES ({_MARKS}, ?, ?)",  # noqa: S608
+                (*asked[:8], asked.chip or None, asked.pay_code or None, code, now_us),
             )
         db.execute(
             "UPDATE terminal SET due_fen = max(0, due_fen - (SELECT due_fen FROM record WHERE place = ?)) WHERE terminal_id = ?",

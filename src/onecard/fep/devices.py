@@ -25,6 +25,8 @@ class Devices:
         self._heard = heard
         self._states: dict[int, DeviceState] = {}
         self._changed: set[int] = set()
+        self._lost: set[int] = set()
+        """Reported as lost, and not back yet."""
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_event: Callable[[DeviceEvent], None] = lambda event: None
         """Told of each event of a device, before it is stored."""
@@ -69,8 +71,7 @@ class Devices:
             if online != state.online:
                 state.online = online
                 self._changed.add(terminal_id)
-                kind = EventKind.DEVICE_BACK if online else EventKind.DEVICE_LOST
-                self._events.add(kind, "heard again" if online else "nothing heard", terminal_id=terminal_id)
+                self._tell(terminal_id, online=online)
 
     def take_changed(self) -> list[DeviceState]:
         """The states that have changed since the last call."""
@@ -86,6 +87,7 @@ class Devices:
         for terminal_id in self._states.keys() - terminals:
             del self._states[terminal_id]
             self._changed.discard(terminal_id)
+            self._lost.discard(terminal_id)
 
     @property
     def states(self) -> Mapping[int, DeviceState]:
@@ -94,6 +96,15 @@ class Devices:
 
     async def _take(self, events: Sequence[DeviceEvent], done: CodeDone) -> None:
         done(await self._events.take(events))
+
+    def _tell(self, terminal_id: int, *, online: bool) -> None:
+        """Once for each way. The first that is heard of a device after a start is no return."""
+        if not online:
+            self._lost.add(terminal_id)
+            self._events.add(EventKind.DEVICE_LOST, "nothing heard", terminal_id=terminal_id)
+        elif terminal_id in self._lost:
+            self._lost.discard(terminal_id)
+            self._events.add(EventKind.DEVICE_BACK, "heard again", terminal_id=terminal_id)
 
     def _state(self, terminal_id: int) -> DeviceState:
         found = self._states.get(terminal_id)

@@ -61,6 +61,10 @@ class Disk:
     def full(self) -> None:
         """A write found no room: give up the ballast, so that the upload can finish what it has begun."""
         self._failed = True
+        self.give_ballast()
+
+    def give_ballast(self) -> None:
+        """Make room with the ballast; it comes back as soon as there is room for it."""
         self._ballast.unlink(missing_ok=True)
 
     def _load(self) -> None:

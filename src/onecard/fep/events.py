@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import secrets
+import sqlite3
 from collections.abc import Callable, Sequence
 
 from onecard.fep import book
 from onecard.fep.journal import Journal, JournalFull
+from onecard.fep.rescue import TOLD_AS
 from onecard.kernel.codes import Result
 from onecard.kernel.events import EventKind
 from onecard.protocol.proto.device_pb2 import DeviceEvent
@@ -49,6 +51,21 @@ class Events:
             return
         self._own.append(event)
         self.flush()
+
+    async def tell_rescue(self) -> None:
+        """The event of a rescue, stored as the journal's note of it is dropped: killed before, the next start tells it."""
+
+        def tell(db: sqlite3.Connection) -> None:
+            text = book.read_setting(db, TOLD_AS)
+            if isinstance(text, bytes):
+                event = self.build(EventKind.ERROR, text.decode(), self._now_us())
+                book.add_events(db, [(event.event_id, event.SerializeToString())])
+                book.write_setting(db, TOLD_AS, None)
+
+        try:
+            await self._journal.run(tell)
+        except JournalFull:
+            _log.error("the disk is full: the next start tells of the rescue")
 
     def flush(self) -> None:
         """Store what is in memory."""

@@ -58,7 +58,7 @@ class Fep:
         self.clock = clock or FrontEndClock(home / "clock")
         self.counters = Counters()
         self.disk = Disk(home, settings.disk)
-        self.journal = Journal(home / "journal.db")
+        self.journal = Journal(home / "journal.db", make_room=self.disk.give_ballast)
         self.journal.on_full = partial(self._disk_full, loop)
         self.events = Events(self.journal, now_us=self.clock.now_us, on_stored=self._stored)
         self.lease = LeaseKeeper(home, self.enrolled.ca_pem, self.clock, line_id=self.enrolled.line_id)
@@ -77,7 +77,7 @@ class Fep:
             self.journal, self.passing, self.numbers, moment=self.moment, is_up=lambda: self.line.is_up,
             on_queued=self._queued, on_tap=self.data.taps.note,
         )  # fmt: skip
-        self.platform = Platform(self.journal, self.line, state=self.line_state)
+        self.platform = Platform(self.journal, self.line, state=self.line_state, waiting=self.intake.waiting)
         services = Services(
             uplink=self.intake, platform=self.platform, reports=None, counters=self.counters, clock=self.clock,  # type: ignore[arg-type]
             limits=LineLimits(), spawn=self._spawn, name=f"fep line {self.enrolled.line_id}",
@@ -247,6 +247,7 @@ class Fep:
             settings = (book.read_setting(db, _WELCOME), book.read_setting(db, _CUT_OFF))
             return (*settings, book.waiting_by_terminal(db), book.holds_by_terminal(db), book.count_events(db))
 
+        await self.events.tell_rescue()
         welcome, cut_off, waiting, holders, events = await self.journal.run(read)
         if isinstance(welcome, bytes):
             self.lan.take(Welcome.FromString(welcome))
@@ -256,10 +257,8 @@ class Fep:
         self.events.waiting = events
         await self.numbers.load()
         await self.platform.load()
-        if self.journal.lost_power:
+        if self.journal.lost_power and self.journal.set_aside is None:
             self.events.add(EventKind.POWER_LOST, "the journal had not been closed; it was checked and is whole")
-        if self.journal.set_aside is not None:
-            self.events.add(EventKind.ERROR, f"the journal was damaged; it is kept as {self.journal.set_aside.name}")
 
     def _write(self, name: str, value: bytes | int | None) -> None:
         """Keep a value over restarts; begun at once, and waited for at the end."""

@@ -6,7 +6,6 @@ that fails takes only itself along. A result is handed out after the commit: not
 
 import asyncio
 import contextlib
-import logging
 import sqlite3
 import threading
 from collections import deque
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from onecard.fep import schema
+from onecard.fep.rescue import mend
 from onecard.kernel.errors import Unavailable
 
-_log = logging.getLogger(__name__)
 _Out = TypeVar("_Out")
 Work = Callable[[sqlite3.Connection], _Out]
 _TOGETHER = 256
@@ -39,12 +38,15 @@ class JournalFull(Unavailable):
 class Journal:
     """The file and its thread. `run` from the event loop; `close` at the end."""
 
-    def __init__(self, path: Path | str, *, max_pages: int = 0) -> None:
-        """Opens, checks and, where power was lost, mends the file. `max_pages` bounds its size, for tests of a full disk."""
+    def __init__(self, path: Path, *, make_room: Callable[[], None] = lambda: None, max_pages: int = 0) -> None:
+        """Checks the file, mends it where it is damaged, and opens it. Raises RescueFull.
+
+        `make_room` is called before a rescue writes. `max_pages` bounds the size, for tests of a full disk.
+        """
         self.path = path
         self.lost_power = False
         """Whether the file had not been closed properly."""
-        self.set_aside: Path | None = None
+        self.set_aside = mend(path, make_room=make_room, max_pages=max_pages)
         """A damaged file that was replaced; what could be read of it is in the journal."""
         self.on_full: Callable[[], None] = lambda: None
         """Called from the journal's thread when a write has found no room."""
@@ -84,18 +86,7 @@ class Journal:
     # the file
 
     def _open(self, max_pages: int) -> sqlite3.Connection:
-        try:
-            database = self._connect(max_pages)
-            healthy = database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
-                raise
-            healthy, database = False, None
-        if not healthy:
-            if database is not None:
-                database.close()
-            database = self._rescue(max_pages)
-        assert database is not None
+        database = self._connect(max_pages)
         row = database.execute("SELECT value FROM setting WHERE name = 'clean'").fetchone()
         self.lost_power = row is not None and row[0] == 0
         # On a full disk the mark can't be written: then this start is not counted, which does no harm.
@@ -115,22 +106,6 @@ class Journal:
         if max_pages:
             database.execute(f"PRAGMA max_page_count = {max_pages}")
         schema.create(database)
-        return database
-
-    def _rescue(self, max_pages: int) -> sqlite3.Connection:
-        """Put a damaged file aside and bring over every row that can still be read."""
-        path = Path(self.path)
-        place = 1
-        while (aside := path.with_name(f"{path.name}.damaged-{place}")).exists():
-            place += 1
-        for suffix in ("", "-wal", "-shm"):
-            part = Path(f"{path}{suffix}")
-            if part.exists():
-                part.rename(f"{aside}{suffix}")
-        self.set_aside = aside
-        database = self._connect(max_pages)
-        saved = schema.copy_readable(aside, database)
-        _log.error("journal %s was damaged and is kept as %s; %d rows were saved", path, aside, saved)
         return database
 
     # the thread

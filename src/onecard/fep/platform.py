@@ -1,7 +1,7 @@
 """What terminals ask beside posting (`PlatformPort`): passed up the line; off line from what was kept, or not at all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from onecard.fep import book
@@ -22,9 +22,11 @@ _KEYS = "pay_code_keys"
 class Platform:
     """A PlatformPort (gateway/drivers/base.py)."""
 
-    def __init__(self, journal: Journal, line: Line, *, state: Callable[[], LineState]) -> None:
+    def __init__(self, journal: Journal, line: Line, *, state: Callable[[], LineState], waiting: Mapping[int, int]) -> None:
+        """`waiting` are the records of each terminal that the platform does not have yet."""
         self._journal = journal
         self._line = line
+        self._waiting = waiting
         self.line_state = state
         self.pay_code_keys: PayCodeKeys | None = None
         self.serve_file: Callable[[str, int, int], Awaitable[FetchReply | None]] | None = None
@@ -75,6 +77,9 @@ class Platform:
         return signed
 
     async def totals(self, line_id: int, terminal_id: int, *, batch_no: int, deadline_s: float) -> Totals:
+        """Of a batch that is all up there: with a part of it still here a correct batch would look wrong."""
+        if self._waiting.get(terminal_id):
+            raise AppUnavailableError(f"{self._waiting[terminal_id]} records of terminal {terminal_id} are still on their way")
         reply = await self._asked(lambda: self._line.ask.totals(terminal_id, batch_no), deadline_s)
         if reply.code != Result.APPROVED:
             raise AppUnavailableError(f"totals refused: {reply.code}")

@@ -1,8 +1,6 @@
-"""The tables of the journal, and how the readable rows of a damaged file are brought over."""
+"""The tables of the journal."""
 
-import contextlib
 import sqlite3
-from pathlib import Path
 
 TABLES = """
 -- Records on their way up, in the order they were made. A row is deleted in the transaction that stores its answer.
@@ -45,7 +43,7 @@ CREATE TABLE IF NOT EXISTS event (
   place INTEGER PRIMARY KEY AUTOINCREMENT, event_id BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
-_NAMES = ("record", "answered", "hold", "spent", "terminal", "hole", "seen", "used_code", "refused", "event", "setting")
+NAMES = ("record", "answered", "hold", "spent", "terminal", "hole", "seen", "used_code", "refused", "event", "setting")
 _ADDED = {"answered": "occurred_at_us", "hold": "given_at_us"}
 """Columns that journals of before do not have; NULL in their rows."""
 
@@ -53,22 +51,8 @@ _ADDED = {"answered": "occurred_at_us", "hold": "given_at_us"}
 def create(database: sqlite3.Connection) -> None:
     """Make what is missing. On a full disk an existing file opens all the same, because nothing is missing."""
     have = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not have >= set(_NAMES):
+    if not have >= set(NAMES):
         database.executescript("BEGIN;" + TABLES + "COMMIT;")
     for table, column in _ADDED.items():
         if column not in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}:
             database.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER")
-
-
-def copy_readable(damaged: Path, database: sqlite3.Connection) -> int:
-    """Copy what a damaged file still gives, table by table and row by row; how many rows."""
-    saved = 0
-    with contextlib.closing(sqlite3.connect(damaged)) as source:
-        for name in _NAMES:
-            database.execute("BEGIN")
-            with contextlib.suppress(sqlite3.DatabaseError):
-                for row in source.execute(f"SELECT * FROM {name}"):  # noqa: S608 - constants
-                    marks = ",".join("?" * len(row))
-                    saved += database.execute(f"INSERT OR IGNORE INTO {name} VALUES ({marks})", row).rowcount  # noqa: S608
-            database.execute("COMMIT")
-    return saved

@@ -9,6 +9,7 @@ import logging
 import random
 import sqlite3
 from collections.abc import Callable, Sequence, Set
+from functools import partial
 
 from onecard.fep import book
 from onecard.fep.book import Queued
@@ -50,6 +51,7 @@ class Upload:
         self._on_answer = on_answer
         self._wanted = asyncio.Event()
         self._resting: dict[int, float] = {}
+        self._unstorable: set[int] = set()
 
     def wake(self) -> None:
         """Something waits, or the line is up."""
@@ -114,8 +116,43 @@ class Upload:
 
     async def _store(self, decided: list[tuple[Queued, int]]) -> None:
         now_us = self._now_us()
-        refused = await self._journal.run(lambda db: _acknowledge(db, decided, now_us))
-        passed(Point.UPLOAD_STORED)
+        try:
+            refused = await self._journal.run(lambda db: _acknowledge(db, decided, now_us))
+            passed(Point.UPLOAD_STORED)
+        except JournalFull:
+            raise
+        except Exception:
+            _log.exception("upload: %d answers can't be stored together; each is stored by itself", len(decided))
+            await self._store_each(decided, now_us)
+        else:
+            self._count(decided, refused)
+
+    async def _store_each(self, decided: list[tuple[Queued, int]], now_us: int) -> None:
+        """Row by row, so that one answer that can't be stored holds back no other. Raises JournalFull."""
+        works = [partial(_acknowledge, decided=[one], now_us=now_us) for one in decided]
+        results = await asyncio.gather(*(self._journal.run(work) for work in works), return_exceptions=True)
+        full = False
+        for one, result in zip(decided, results, strict=True):
+            if isinstance(result, int):
+                self._count([one], result)
+            elif isinstance(result, JournalFull):
+                full = True
+            else:
+                self._cannot_store(one[0], result)
+        if full:
+            raise JournalFull
+
+    def _cannot_store(self, queued: Queued, error: BaseException) -> None:
+        """It stays and goes up again; people are told once. Its terminal waits a little, so that the others go on."""
+        asked = queued.asked
+        self._resting[asked.terminal_id] = asyncio.get_running_loop().time() + _REST_S
+        if queued.place not in self._unstorable:
+            self._unstorable.add(queued.place)
+            text = f"the answer to {asked.terminal_seq} of terminal {asked.terminal_id} can't be stored: {error}"
+            _log.error("upload: %s", text)
+            self._events.add(EventKind.ERROR, text)
+
+    def _count(self, decided: list[tuple[Queued, int]], refused: int) -> None:
         for queued, _ in decided:
             terminal_id = queued.asked.terminal_id
             left = self._waiting.get(terminal_id, 0) - 1
@@ -168,7 +205,8 @@ def _acknowledge(db: sqlite3.Connection, decided: list[tuple[Queued, int]], now_
     events = []
     for asked, code in refused:
         text = RESULT_TEXT[Result(code)].en if code in Result._value2member_map_ else "unknown"
-        detail = f"{Operation(asked.op).name} {asked.terminal_seq}, {asked.amount_fen} fen: {code} {text}"
+        name = Operation(asked.op).name if asked.op in Operation._value2member_map_ else f"operation {asked.op}"
+        detail = f"{name} {asked.terminal_seq}, {asked.amount_fen} fen: {code} {text}"
         events.append(
             Events.build(EventKind.RECORD_REFUSED, detail, now_us, terminal_id=asked.terminal_id, card_no=asked.card_no)
         )
