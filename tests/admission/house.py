@@ -26,12 +26,12 @@ class House:
 
 
 @contextmanager
-def running(home: Home, database: TestDatabase) -> Iterator[House]:
-    """Both processes, once the gateway has the authorised list; ended afterwards."""
-    native, iso, metrics, enrol = _free_ports(4)
+def running(home: Home, database: TestDatabase, *, web: str = "") -> Iterator[House]:
+    """Both processes, once the gateway has the authorised list; ended afterwards. `web` is where the web tier listens."""
+    native, iso, metrics, enrol = free_ports(4)
     environment = {**database.environment, "ONECARD_APP_DATABASE": database.app_dsn, "ONECARD_HOME": str(home.path)}
     gateway = ["gateway", "--native-port", str(native), "--iso-port", str(iso), "--metrics-port", str(metrics)]
-    gateway += ["--host", "127.0.0.1", "--enrol-port", str(enrol)]
+    gateway += ["--host", "127.0.0.1", "--enrol-port", str(enrol), *(["--web", web] if web else [])]
     log = home.path / "house.log"
     with ExitStack() as stack:
         output = stack.enter_context(log.open("ab"))
@@ -42,11 +42,12 @@ def running(home: Home, database: TestDatabase) -> Iterator[House]:
 
 
 @contextmanager
-def front_end(folder: Path, gateway: int) -> Iterator[int]:
-    """`onecard serve fep` on an enrolment folder; gives its port for terminals."""
-    native, iso, metrics = _free_ports(3)
+def front_end(folder: Path, gateway: int, *, browsers: int | None = None, over_tls: bool = False) -> Iterator[int]:
+    """`onecard serve fep` on an enrolment folder; gives its port for terminals. `browsers`: its port for the workstation."""
+    native, iso, metrics = free_ports(3)
     words = ["fep", "--home", str(folder), "--gateway", f"127.0.0.1:{gateway}", "--listen", "127.0.0.1"]
-    words += ["--native-port", str(native), "--iso-port", str(iso), "--metrics-port", str(metrics), "--workstation-port", "-1"]
+    words += ["--native-port", str(native), "--iso-port", str(iso), "--metrics-port", str(metrics)]
+    words += ["--workstation-port", str(browsers or -1), "--workstation-listen", "127.0.0.1" if over_tls else ""]
     log = folder / "fep.log"
     with log.open("ab") as output, _process(words, {}, output.fileno()):
         yield native
@@ -85,7 +86,8 @@ def _is_ready(port: int) -> bool:
         return False
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on just now."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]
