@@ -89,6 +89,18 @@ async def test_states_of_devices_behind_a_front_end_are_merged_until_they_are_re
     await until(lambda: house.gateway.services.heard.keys() == {11})
 
 
+async def test_a_terminal_that_only_sends_heartbeats_is_heard_of(house: House):
+    house.list_line(1, {10: "00000010"})
+    await house.start()
+    _, writer = await house.raw("native", 1)
+    writer.write(build_frame(DeviceFrame(hello=Hello(protocol_version=1))))
+    heard = house.gateway.services.heard
+    await until(lambda: 10 in heard)
+    heard.clear()  # as after a long while
+    writer.write(build_frame(DeviceFrame(heartbeat=Heartbeat())))
+    await until(lambda: heard.keys() == {10})
+
+
 async def test_events_are_answered_only_when_they_are_stored(house: House):
     house.list_line(1)
     await house.start()

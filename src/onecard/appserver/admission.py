@@ -50,7 +50,8 @@ class AdmissionHub:
         removed = set(changes.removed) & self.lines.keys()
         if changes.full:
             removed = self.lines.keys() - {line.line_id for line in changes.lines}
-        self.lines.update((line.line_id, line) for line in changed)
+        # Those that are equal too: they know later sequence numbers, which a gateway that comes anew is told.
+        self.lines.update((line.line_id, line) for line in changes.lines)
         for line_id in removed:
             del self.lines[line_id]
         self._loaded.set()
@@ -153,7 +154,12 @@ def _message(line: AdmittedLine) -> app_pb2.Line:
         valid_until_us=line.valid_until_us,
         terminals=[
             app_pb2.LineTerminal(
-                terminal_id=t.terminal_id, tid=t.tid, mid=t.mid, certificate_sha256=t.certificate_sha256, driver=t.driver
+                terminal_id=t.terminal_id,
+                tid=t.tid,
+                mid=t.mid,
+                certificate_sha256=t.certificate_sha256,
+                driver=t.driver,
+                known_seq=t.known_seq,
             )
             for t in line.terminals
         ],

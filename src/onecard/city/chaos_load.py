@@ -162,6 +162,7 @@ class NativeRider(_Rider):
             self.recover()
 
     async def _offline(self) -> None:
+        await self._desk.begin()
         for _ in range(self._rng.randint(1, 5)):
             self._desk.store_offline(self._terminal.terminal_id, *self._customer())
         await self._desk.upload([self._terminal.terminal_id], twice=self._rng.random() < 0.3)

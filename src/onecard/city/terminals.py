@@ -27,6 +27,17 @@ class NativeTerminals:
         self.client = client
         self._journal = journal
         self._clock = clock or SystemClock()
+        self._begun = False
+
+    async def begin(self) -> None:
+        """Open the line once before the first number is given out: the journal may be new and the places used.
+
+        Raises TerminalError while the line is down.
+        """
+        if not self._begun:
+            await self.client.connect()
+            self._journal.begin_above(self.client.known_seqs)
+            self._begun = True
 
     def recover(self, terminal_ids: Iterable[int]) -> None:
         """After a power cut: what was under way on line is uncertain now."""
@@ -40,8 +51,9 @@ class NativeTerminals:
     ) -> JournalRecord:
         """One on-line record; its code is None when no answer came (it is to be reversed). `twice`: sent again after its answer.
 
-        Raises TerminalError when a reversal that is owed can't be settled first.
+        Raises TerminalError when a reversal that is owed can't be settled first, and before the line has been up once.
         """
+        await self.begin()
         await self.reverse_pending(terminal_id)
         record = self._new(op, terminal_id, card_no, amount_fen=amount_fen, orig_seq=orig_seq)
         try:

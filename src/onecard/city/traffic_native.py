@@ -44,6 +44,7 @@ class NativeLine:
 
     async def pay(self, terminal: SimTerminal) -> str:
         """One customer; what came of it, for the counters. Raises TerminalError when the line is down."""
+        await self._desk.begin()
         now = asyncio.get_running_loop().time()
         cards = self._world.cards_at(terminal)
         card, amount = self._rng.choice(cards), self._rng.randint(*terminal.prices)

@@ -80,7 +80,7 @@ class Fep:
         self.platform = Platform(self.journal, self.line, state=self.line_state, waiting=self.intake.waiting)
         services = Services(
             uplink=self.intake, platform=self.platform, reports=None, counters=self.counters, clock=self.clock,  # type: ignore[arg-type]
-            limits=LineLimits(), spawn=self._spawn, name=f"fep line {self.enrolled.line_id}",
+            limits=LineLimits(), spawn=self._spawn, name=f"fep line {self.enrolled.line_id}", seqs=self.numbers,
         )  # fmt: skip
         self.devices = Devices(self.events, now_us=self.clock.now_us, heard=services.heard)
         services.reports = self.devices
@@ -88,6 +88,7 @@ class Fep:
         services.access = self.doors.decide
         self.services = services
         self.lan = Lan(settings, self.enrolled, services, closed_for=self.closed_for)
+        self.platform.certificate_of = self.lan.certificate_of
         self.ports = AttachedPorts(self.lan, attachments)
         self.attachments = attachments
         self.upload = Upload(
@@ -199,6 +200,7 @@ class Fep:
         if self.cut_off is not None:
             self.cut_off = None
             self._write(_CUT_OFF, None)
+        self.numbers.know({ref.terminal_id: ref.known_seq for ref in welcome.terminals})
         self.lan.take(welcome)
         self.devices.keep_only(set(self.lan.terminals))
         self.devices.all_changed()

@@ -3,7 +3,7 @@ gateway's drivers (G1, G2). Who may come is what the platform last said, also wh
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -54,6 +54,11 @@ class Lan:
         """The admitted line that a session was opened with; its number is that of its first terminal."""
         return next((line for line in self._lines.values() if line.line_id == line_id), None)
 
+    def certificate_of(self, terminal_id: int) -> bytes:
+        """Fingerprint of a terminal's own certificate; empty: it has none."""
+        own = self._lines.get(self._enrolled.fingerprint)
+        return next((seat.certificate_sha256 for seat in own.seats if seat.terminal_id == terminal_id), b"") if own else b""
+
     def take(self, welcome: Welcome) -> None:
         """The line's terminals as the platform has them now: who is not among them any more is cut off."""
         seats = [Seat(ref.terminal_id, ref.tid, ref.mid, ref.certificate_sha256, ref.driver) for ref in welcome.terminals]
@@ -61,10 +66,13 @@ class Lan:
         for seat in seats:
             if seat.certificate_sha256:
                 by_certificate.setdefault(seat.certificate_sha256, []).append(seat)
-        lines = {key: _line(min(seat.terminal_id for seat in mine), key, mine) for key, mine in by_certificate.items()}
+        known = {ref.terminal_id: ref.known_seq for ref in welcome.terminals}
+        lines = {
+            key: _line(min(seat.terminal_id for seat in mine), key, mine, known=known) for key, mine in by_certificate.items()
+        }
         # Ports name the front-end's own certificate, and may speak for every terminal of the line.
         lines[self._enrolled.fingerprint] = replace(
-            _line(self._enrolled.line_id, self._enrolled.fingerprint, seats), is_front_end=True
+            _line(self._enrolled.line_id, self._enrolled.fingerprint, seats, known=known), is_front_end=True
         )
         self._lines = lines
         for connection in list(self._connections):
@@ -174,7 +182,7 @@ class Lan:
         return connection
 
 
-def _line(line_id: int, fingerprint: bytes, seats: list[Seat]) -> AdmittedLine:
+def _line(line_id: int, fingerprint: bytes, seats: list[Seat], *, known: Mapping[int, int]) -> AdmittedLine:
     return AdmittedLine(
         line_id=line_id,
         fingerprint=fingerprint,
@@ -185,4 +193,5 @@ def _line(line_id: int, fingerprint: bytes, seats: list[Seat]) -> AdmittedLine:
         terminals={seat.tid + seat.mid: seat.terminal_id for seat in seats},
         terminal_ids=frozenset(seat.terminal_id for seat in seats),
         seats=tuple(seats),
+        known_seqs={seat.terminal_id: known.get(seat.terminal_id, 0) for seat in seats},
     )

@@ -5,7 +5,7 @@ number may have been posted without its answer having come back: no request unde
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onecard.fep.journal import Journal
@@ -63,6 +63,21 @@ class Numbers:
             terminal.is_dirty = True
         elif terminal.holes:
             terminal.is_dirty |= _fill(terminal.holes, seq)
+
+    def know(self, seqs: Mapping[int, int]) -> None:
+        """The highest numbers the platform has: a terminal that spoke elsewhere meanwhile has left no hole here."""
+        for terminal_id, seq in seqs.items():
+            if seq > self._get(terminal_id).highest:
+                terminal = self._get(terminal_id)
+                terminal.highest, terminal.is_dirty = seq, True
+
+    def get(self, terminal_id: int, default: int = 0, /) -> int:
+        """The highest number that may have been used, for devices that begin anew (`Services.seqs`)."""
+        found = self._terminals.get(terminal_id)
+        return max(found.highest, found.floor, found.used, found.here) if found else default
+
+    def __setitem__(self, terminal_id: int, seq: int, /) -> None:
+        """Of `Services.seqs`; what is used here is heard by `hear` as it comes in."""
 
     def may_have_passed(self, asked: Asked) -> bool:
         """Whether this number may have been passed on, by this process or an earlier one."""

@@ -32,6 +32,8 @@ class Platform:
         self.serve_file: Callable[[str, int, int], Awaitable[FetchReply | None]] | None = None
         """From the cache of artefacts; None where it has no such file."""
         self.tasks_of: Callable[[int], Tasks | None] = lambda line_id: None
+        self.certificate_of: Callable[[int], bytes] = lambda terminal_id: b""
+        """Fingerprint of a terminal's own certificate."""
 
     async def load(self) -> None:
         """Read what the journal keeps."""
@@ -58,18 +60,22 @@ class Platform:
         return await self._asked(lambda: self._line.ask.load_chip(load), deadline_s)
 
     async def sign_on(self, line_id: int, terminal_id: int, *, deadline_s: float) -> SignedOn:
-        """New working keys; off line those of the last sign-on, so that a terminal can go on after a restart of either."""
-        name = f"sign_on:{terminal_id}"
+        """New working keys; off line those of the last sign-on, so that a terminal can go on after a restart of either.
+
+        Only for the box they were given to: another in its place would number from the beginning of the same batch.
+        """
+        name, certificate = f"sign_on:{terminal_id}", self.certificate_of(terminal_id)
+        box = bytes((len(certificate),)) + certificate
         try:
             signed = await self._asked(lambda: self._line.ask.sign_on(terminal_id), deadline_s)
         except AppUnavailableError:
             kept = await self._journal.run(lambda db: book.read_setting(db, name))
-            if not isinstance(kept, bytes):
+            if not isinstance(kept, bytes) or not kept.startswith(box):
                 raise
-            return SignedOn.FromString(kept)
+            return SignedOn.FromString(kept[len(box) :])
         if signed.code != Result.APPROVED:
             raise AppBusyError(f"sign-on refused: {signed.code}")
-        content = signed.SerializeToString()
+        content = box + signed.SerializeToString()
         try:
             await self._journal.run(lambda db: book.write_setting(db, name, content))
         except JournalFull:

@@ -1,7 +1,7 @@
 """The authorised list (授信列表, G2) in memory: who may be at a line, and for how long. Kept by events."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from onecard.kernel.codes import Result
@@ -39,6 +39,8 @@ class AdmittedLine:
     terminal_ids: frozenset[int]
     seats: tuple[Seat, ...]
     unit_id: int = 0
+    known_seqs: Mapping[int, int] = field(default_factory=dict, compare=False)
+    """The highest sequence number the ledger had of each terminal when the line was read; no change of the line when it rises."""
 
     def refusal_at(self, now_us: int) -> Result | None:
         """Why the line may not be open at this moment; None if it may."""
@@ -98,9 +100,10 @@ class AdmissionList:
         for line in lines:
             if self._by_id.get(line.line_id) != line:
                 self._remove(line.line_id)
-                self._by_id[line.line_id] = line
-                self._by_fingerprint[line.fingerprint] = line
                 changed.add(line.line_id)
+            # An equal one too: it knows later sequence numbers.
+            self._by_id[line.line_id] = line
+            self._by_fingerprint[line.fingerprint] = line
         return changed
 
     def _remove(self, line_id: int) -> bool:
@@ -125,4 +128,5 @@ def build_line(entry: Line) -> AdmittedLine:
         terminal_ids=frozenset(terminal.terminal_id for terminal in entry.terminals),
         seats=tuple(Seat(t.terminal_id, t.tid, t.mid, t.certificate_sha256, t.driver) for t in entry.terminals),
         unit_id=entry.unit_id,
+        known_seqs={terminal.terminal_id: terminal.known_seq for terminal in entry.terminals},
     )

@@ -5,7 +5,7 @@ reversed or repeated), and `closed` after that.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from pathlib import Path
@@ -113,6 +113,16 @@ class Journal:
             "INSERT INTO setting VALUES (?, 'seq', 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value", (terminal_id,)
         ).fetchone()
         return int(row[0])
+
+    def begin_above(self, known_seqs: Mapping[int, int]) -> None:
+        """Never number at or below what the platform has of a terminal: this device may stand in for another (docs/adr/0082).
+
+        A journal that is ahead goes on as it is.
+        """
+        rows = [(terminal_id, seq, seq) for terminal_id, seq in known_seqs.items() if seq > 0]
+        self._db.executemany(
+            "INSERT INTO setting VALUES (?, 'seq', ?) ON CONFLICT DO UPDATE SET value = excluded.value WHERE value < ?", rows
+        )
 
     def store(self, records: Iterable[JournalRecord]) -> None:
         """Store before sending. Raises sqlite3.IntegrityError if a sequence number is used twice."""

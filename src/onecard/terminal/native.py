@@ -123,6 +123,11 @@ class NativeClient:
         """The terminals the platform lets speak over this line: id to TID. Empty before the first connection."""
         return {ref.terminal_id: ref.tid for ref in self._line.welcome.terminals} if self._line else {}
 
+    @property
+    def known_seqs(self) -> dict[int, int]:
+        """The highest sequence number the platform knows of each terminal: for `Journal.begin_above`, before the first record."""
+        return {ref.terminal_id: ref.known_seq for ref in self._line.welcome.terminals} if self._line else {}
+
     async def connect(self) -> Welcome:
         """Open the line unless it is open. Raises LineDown, LineRefused."""
         async with self._opening:

@@ -167,6 +167,14 @@ class HttpLine(Protocol):
         """The connection is gone."""
 
 
+class SeqBook(Protocol):
+    """Numbers by terminal id; a gateway's is a plain dict, a front-end's reads its journal's numbers."""
+
+    def get(self, terminal_id: int, default: int, /) -> int: ...
+
+    def __setitem__(self, terminal_id: int, seq: int, /) -> None: ...
+
+
 class HttpPort(Protocol):
     """The way to the web tier; only a gateway has one."""
 
@@ -190,6 +198,8 @@ class Services:
     http: HttpPort | None = None
     heard: dict[int, float] = field(default_factory=dict)
     """Loop time at which a terminal was last heard of."""
+    seqs: "SeqBook" = field(default_factory=dict[int, int])
+    """The highest sequence number heard here of a terminal, by its id."""
     access: Callable[[int, int], Result] | None = None
     """Whether a terminal's door opens to a card, by rules and lists kept here (a front-end's); None: the platform is asked."""
 
@@ -205,6 +215,16 @@ class Services:
 
         if self.reports.submit_events(line_id, events, answered) is not None:
             self.counters.events_dropped += len(events)
+
+    def note_seq(self, terminal_id: int, seq: int) -> None:
+        """A terminal has used a number."""
+        if seq > self.seqs.get(terminal_id, 0):
+            self.seqs[terminal_id] = seq
+
+    def known_seqs(self, line: AdmittedLine) -> dict[int, int]:
+        """The highest number known of each terminal of a line: what the platform had when it listed it, or heard here since."""
+        listed, heard = line.known_seqs, self.seqs
+        return {number: max(listed.get(number, 0), heard.get(number, 0)) for number in line.terminal_ids}
 
     def now_us(self) -> int:
         """Microseconds since 1970 by the platform's clock."""

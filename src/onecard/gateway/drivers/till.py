@@ -39,6 +39,8 @@ class Till:
         self._asking: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._owing = asyncio.Event()
         self._terminals: set[int] = set()
+        self._begun: dict[int, int] = {}
+        """What the platform had of each terminal when its numbers here were last compared with that."""
         self._idle = asyncio.Event()
 
     def close(self) -> None:
@@ -175,6 +177,12 @@ class Till:
         return True
 
     def _make(self, op: Operation, terminal_id: int, *, card_no: int, amount_fen: int, orig_seq: int = 0) -> JournalRecord:
+        line = self._line()
+        if line is not None and terminal_id in line.terminal_ids:
+            known = line.known_seqs.get(terminal_id, 0)
+            if known > self._begun.get(terminal_id, -1):
+                self.journal.begin_above({terminal_id: max(known, self._services.seqs.get(terminal_id, 0))})
+                self._begun[terminal_id] = known
         seq = self.journal.next_seq(terminal_id)
         record = JournalRecord(terminal_id, seq, int(op), card_no, amount_fen, self.now_us(), orig_seq)
         self.journal.store([record])

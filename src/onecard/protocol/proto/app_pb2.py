@@ -26,17 +26,17 @@ from onecard.protocol.proto import device_pb2 as onecard_dot_protocol_dot_proto_
 from onecard.protocol.proto import records_pb2 as onecard_dot_protocol_dot_proto_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n onecard/protocol/proto/app.proto\x12\nonecard.v1\x1a#onecard/protocol/proto/device.proto\x1a$onecard/protocol/proto/records.proto\"S\n\tPostBatch\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12$\n\x07records\x18\x02 \x01(\x0b\x32\x13.onecard.v1.Records\x12\x0f\n\x07line_id\x18\x03 \x03(\x03\"1\n\tPostReply\x12$\n\x07\x61nswers\x18\x01 \x01(\x0b\x32\x13.onecard.v1.Answers\"(\n\x15WatchAdmissionRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\"\xde\x01\n\x0e\x41\x64missionEvent\x12\x1f\n\x05lines\x18\x01 \x03(\x0b\x32\x10.onecard.v1.Line\x12\x17\n\x0fremoved_line_id\x18\x02 \x03(\x03\x12\x14\n\x0csnapshot_end\x18\x03 \x01(\x08\x12.\n\rpay_code_keys\x18\x04 \x01(\x0b\x32\x17.onecard.v1.PayCodeKeys\x12&\n\x04\x64\x61ta\x18\x05 \x01(\x0b\x32\x18.onecard.v1.PlatformData\x12$\n\x05tasks\x18\x06 \x03(\x0b\x32\x15.onecard.v1.LineTasks\"8\n\x0cPlatformData\x12(\n\x07\x63urrent\x18\x01 \x03(\x0b\x32\x17.onecard.v1.DataVersion\"}\n\tLineTasks\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12(\n\x07\x63urrent\x18\x02 \x03(\x0b\x32\x17.onecard.v1.DataVersion\x12\x14\n\x0clease_serial\x18\x03 \x01(\x03\x12\x1f\n\x05tasks\x18\x04 \x03(\x0b\x32\x10.onecard.v1.Task\"\xe1\x01\n\x04Line\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x0f\n\x07unit_id\x18\x03 \x01(\x03\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\"\n\x04kind\x18\x05 \x01(\x0e\x32\x14.onecard.v1.LineKind\x12$\n\x07refusal\x18\x06 \x01(\x0e\x32\x13.onecard.v1.Refusal\x12\x16\n\x0evalid_until_us\x18\x07 \x01(\x03\x12+\n\tterminals\x18\x08 \x03(\x0b\x32\x18.onecard.v1.LineTerminal\"i\n\x0cLineTerminal\x12\x13\n\x0bterminal_id\x18\x01 \x01(\x03\x12\x0b\n\x03tid\x18\x02 \x01(\t\x12\x0b\n\x03mid\x18\x03 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x04 \x01(\x0c\x12\x0e\n\x06\x64river\x18\x05 \x01(\t\"$\n\rSignOnRequest\x12\x13\n\x0bterminal_id\x18\x01 \x01(\x03\">\n\x0bSignOnReply\x12\x0f\n\x07mac_key\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64\x65\x36\x32\x18\x02 \x01(\x0c\x12\x10\n\x08\x62\x61tch_no\x18\x03 \x01(\x03\"T\n\x0cLoadChipCall\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x0f\n\x07line_id\x18\x02 \x01(\x03\x12\"\n\x04load\x18\x03 \x01(\x0b\x32\x14.onecard.v1.ChipLoad\">\n\x15TerminalTotalsRequest\x12\x13\n\x0bterminal_id\x18\x01 \x01(\x03\x12\x10\n\x08\x62\x61tch_no\x18\x02 \x01(\x03\"g\n\x13TerminalTotalsReply\x12\x11\n\tdebit_fen\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65\x62it_count\x18\x02 \x01(\x03\x12\x12\n\ncredit_fen\x18\x03 \x01(\x03\x12\x14\n\x0c\x63redit_count\x18\x04 \x01(\x03\"\xba\x01\n\nLineReport\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x16\n\x0eonline_line_id\x18\x02 \x03(\x03\x12\x1a\n\x12online_terminal_id\x18\x03 \x03(\x03\x12\x1a\n\x12refused_handshakes\x18\x04 \x01(\x03\x12\x1b\n\x13requests_per_second\x18\x05 \x01(\x01\x12\x16\n\x0elatency_p50_ms\x18\x06 \x01(\x01\x12\x16\n\x0elatency_p99_ms\x18\x07 \x01(\x01\"\x11\n\x0fLineReportReply\"\x9d\x01\n\x0c\x44\x65viceReport\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12%\n\x05lines\x18\x02 \x03(\x0b\x32\x16.onecard.v1.LineStatus\x12&\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x16.onecard.v1.LineEvents\x12-\n\x07refused\x18\x04 \x03(\x0b\x32\x1c.onecard.v1.RefusedHandshake\"\xa8\x01\n\nLineStatus\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\x13\n\x0bheard_at_us\x18\x02 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x17\n\x0f\x63lock_offset_us\x18\x04 \x01(\x03\x12 \n\x05hello\x18\x05 \x01(\x0b\x32\x11.onecard.v1.Hello\x12(\n\theartbeat\x18\x06 \x01(\x0b\x32\x15.onecard.v1.Heartbeat\"F\n\nLineEvents\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.onecard.v1.DeviceEvent\"j\n\x10RefusedHandshake\x12\r\n\x05\x61t_us\x18\x01 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x65rtificate_der\x18\x04 \x01(\x0c\x12\r\n\x05times\x18\x05 \x01(\r\"\x13\n\x11\x44\x65viceReportReply\"N\n\rFetchFileCall\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0e\n\x06length\x18\x04 \x01(\r\"\x1f\n\x0cGetLeaseCall\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\"U\n\x0f\x45nrolDeviceCall\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12 \n\x05\x65nrol\x18\x03 \x01(\x0b\x32\x11.onecard.v1.Enrol*K\n\x08LineKind\x12\x19\n\x15LINE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11STRAIGHT_TERMINAL\x10\x01\x12\r\n\tFRONT_END\x10\x02*^\n\x07Refusal\x12\x08\n\x04NONE\x10\x00\x12\x0b\n\x07REVOKED\x10\x01\x12\x12\n\x0eUNIT_SUSPENDED\x10\x02\x12\x10\n\x0cUNIT_EXPIRED\x10\x03\x12\x16\n\x12OPERATOR_SUSPENDED\x10\x04\x32\xba\x05\n\x0b\x41pplication\x12\x34\n\x04Post\x12\x15.onecard.v1.PostBatch\x1a\x15.onecard.v1.PostReply\x12Q\n\x0eWatchAdmission\x12!.onecard.v1.WatchAdmissionRequest\x1a\x1a.onecard.v1.AdmissionEvent0\x01\x12<\n\x06SignOn\x12\x19.onecard.v1.SignOnRequest\x1a\x17.onecard.v1.SignOnReply\x12T\n\x0eTerminalTotals\x12!.onecard.v1.TerminalTotalsRequest\x1a\x1f.onecard.v1.TerminalTotalsReply\x12@\n\x08LoadChip\x12\x18.onecard.v1.LoadChipCall\x1a\x1a.onecard.v1.ChipLoadAnswer\x12\x42\n\x0bReportLines\x12\x16.onecard.v1.LineReport\x1a\x1b.onecard.v1.LineReportReply\x12H\n\rReportDevices\x12\x18.onecard.v1.DeviceReport\x1a\x1d.onecard.v1.DeviceReportReply\x12>\n\tFetchFile\x12\x19.onecard.v1.FetchFileCall\x1a\x16.onecard.v1.FetchReply\x12<\n\x08GetLease\x12\x18.onecard.v1.GetLeaseCall\x1a\x16.onecard.v1.LeaseReply\x12@\n\x0b\x45nrolDevice\x12\x1b.onecard.v1.EnrolDeviceCall\x1a\x14.onecard.v1.Enrolledb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n onecard/protocol/proto/app.proto\x12\nonecard.v1\x1a#onecard/protocol/proto/device.proto\x1a$onecard/protocol/proto/records.proto\"S\n\tPostBatch\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12$\n\x07records\x18\x02 \x01(\x0b\x32\x13.onecard.v1.Records\x12\x0f\n\x07line_id\x18\x03 \x03(\x03\"1\n\tPostReply\x12$\n\x07\x61nswers\x18\x01 \x01(\x0b\x32\x13.onecard.v1.Answers\"(\n\x15WatchAdmissionRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\"\xde\x01\n\x0e\x41\x64missionEvent\x12\x1f\n\x05lines\x18\x01 \x03(\x0b\x32\x10.onecard.v1.Line\x12\x17\n\x0fremoved_line_id\x18\x02 \x03(\x03\x12\x14\n\x0csnapshot_end\x18\x03 \x01(\x08\x12.\n\rpay_code_keys\x18\x04 \x01(\x0b\x32\x17.onecard.v1.PayCodeKeys\x12&\n\x04\x64\x61ta\x18\x05 \x01(\x0b\x32\x18.onecard.v1.PlatformData\x12$\n\x05tasks\x18\x06 \x03(\x0b\x32\x15.onecard.v1.LineTasks\"8\n\x0cPlatformData\x12(\n\x07\x63urrent\x18\x01 \x03(\x0b\x32\x17.onecard.v1.DataVersion\"}\n\tLineTasks\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12(\n\x07\x63urrent\x18\x02 \x03(\x0b\x32\x17.onecard.v1.DataVersion\x12\x14\n\x0clease_serial\x18\x03 \x01(\x03\x12\x1f\n\x05tasks\x18\x04 \x03(\x0b\x32\x10.onecard.v1.Task\"\xe1\x01\n\x04Line\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x0f\n\x07unit_id\x18\x03 \x01(\x03\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\"\n\x04kind\x18\x05 \x01(\x0e\x32\x14.onecard.v1.LineKind\x12$\n\x07refusal\x18\x06 \x01(\x0e\x32\x13.onecard.v1.Refusal\x12\x16\n\x0evalid_until_us\x18\x07 \x01(\x03\x12+\n\tterminals\x18\x08 \x03(\x0b\x32\x18.onecard.v1.LineTerminal\"|\n\x0cLineTerminal\x12\x13\n\x0bterminal_id\x18\x01 \x01(\x03\x12\x0b\n\x03tid\x18\x02 \x01(\t\x12\x0b\n\x03mid\x18\x03 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x04 \x01(\x0c\x12\x0e\n\x06\x64river\x18\x05 \x01(\t\x12\x11\n\tknown_seq\x18\x06 \x01(\x03\"$\n\rSignOnRequest\x12\x13\n\x0bterminal_id\x18\x01 \x01(\x03\">\n\x0bSignOnReply\x12\x0f\n\x07mac_key\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64\x65\x36\x32\x18\x02 \x01(\x0c\x12\x10\n\x08\x62\x61tch_no\x18\x03 \x01(\x03\"T\n\x0cLoadChipCall\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x0f\n\x07line_id\x18\x02 \x01(\x03\x12\"\n\x04load\x18\x03 \x01(\x0b\x32\x14.onecard.v1.ChipLoad\">\n\x15TerminalTotalsRequest\x12\x13\n\x0bterminal_id\x18\x01 \x01(\x03\x12\x10\n\x08\x62\x61tch_no\x18\x02 \x01(\x03\"g\n\x13TerminalTotalsReply\x12\x11\n\tdebit_fen\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65\x62it_count\x18\x02 \x01(\x03\x12\x12\n\ncredit_fen\x18\x03 \x01(\x03\x12\x14\n\x0c\x63redit_count\x18\x04 \x01(\x03\"\xba\x01\n\nLineReport\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x16\n\x0eonline_line_id\x18\x02 \x03(\x03\x12\x1a\n\x12online_terminal_id\x18\x03 \x03(\x03\x12\x1a\n\x12refused_handshakes\x18\x04 \x01(\x03\x12\x1b\n\x13requests_per_second\x18\x05 \x01(\x01\x12\x16\n\x0elatency_p50_ms\x18\x06 \x01(\x01\x12\x16\n\x0elatency_p99_ms\x18\x07 \x01(\x01\"\x11\n\x0fLineReportReply\"\x9d\x01\n\x0c\x44\x65viceReport\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12%\n\x05lines\x18\x02 \x03(\x0b\x32\x16.onecard.v1.LineStatus\x12&\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x16.onecard.v1.LineEvents\x12-\n\x07refused\x18\x04 \x03(\x0b\x32\x1c.onecard.v1.RefusedHandshake\"\xa8\x01\n\nLineStatus\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\x13\n\x0bheard_at_us\x18\x02 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x17\n\x0f\x63lock_offset_us\x18\x04 \x01(\x03\x12 \n\x05hello\x18\x05 \x01(\x0b\x32\x11.onecard.v1.Hello\x12(\n\theartbeat\x18\x06 \x01(\x0b\x32\x15.onecard.v1.Heartbeat\"F\n\nLineEvents\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\'\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x17.onecard.v1.DeviceEvent\"j\n\x10RefusedHandshake\x12\r\n\x05\x61t_us\x18\x01 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x65rtificate_der\x18\x04 \x01(\x0c\x12\r\n\x05times\x18\x05 \x01(\r\"\x13\n\x11\x44\x65viceReportReply\"N\n\rFetchFileCall\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0e\n\x06length\x18\x04 \x01(\r\"\x1f\n\x0cGetLeaseCall\x12\x0f\n\x07line_id\x18\x01 \x01(\x03\"U\n\x0f\x45nrolDeviceCall\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12 \n\x05\x65nrol\x18\x03 \x01(\x0b\x32\x11.onecard.v1.Enrol*K\n\x08LineKind\x12\x19\n\x15LINE_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11STRAIGHT_TERMINAL\x10\x01\x12\r\n\tFRONT_END\x10\x02*^\n\x07Refusal\x12\x08\n\x04NONE\x10\x00\x12\x0b\n\x07REVOKED\x10\x01\x12\x12\n\x0eUNIT_SUSPENDED\x10\x02\x12\x10\n\x0cUNIT_EXPIRED\x10\x03\x12\x16\n\x12OPERATOR_SUSPENDED\x10\x04\x32\xba\x05\n\x0b\x41pplication\x12\x34\n\x04Post\x12\x15.onecard.v1.PostBatch\x1a\x15.onecard.v1.PostReply\x12Q\n\x0eWatchAdmission\x12!.onecard.v1.WatchAdmissionRequest\x1a\x1a.onecard.v1.AdmissionEvent0\x01\x12<\n\x06SignOn\x12\x19.onecard.v1.SignOnRequest\x1a\x17.onecard.v1.SignOnReply\x12T\n\x0eTerminalTotals\x12!.onecard.v1.TerminalTotalsRequest\x1a\x1f.onecard.v1.TerminalTotalsReply\x12@\n\x08LoadChip\x12\x18.onecard.v1.LoadChipCall\x1a\x1a.onecard.v1.ChipLoadAnswer\x12\x42\n\x0bReportLines\x12\x16.onecard.v1.LineReport\x1a\x1b.onecard.v1.LineReportReply\x12H\n\rReportDevices\x12\x18.onecard.v1.DeviceReport\x1a\x1d.onecard.v1.DeviceReportReply\x12>\n\tFetchFile\x12\x19.onecard.v1.FetchFileCall\x1a\x16.onecard.v1.FetchReply\x12<\n\x08GetLease\x12\x18.onecard.v1.GetLeaseCall\x1a\x16.onecard.v1.LeaseReply\x12@\n\x0b\x45nrolDevice\x12\x1b.onecard.v1.EnrolDeviceCall\x1a\x14.onecard.v1.Enrolledb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'onecard.protocol.proto.app_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LINEKIND']._serialized_start=2343
-  _globals['_LINEKIND']._serialized_end=2418
-  _globals['_REFUSAL']._serialized_start=2420
-  _globals['_REFUSAL']._serialized_end=2514
+  _globals['_LINEKIND']._serialized_start=2362
+  _globals['_LINEKIND']._serialized_end=2437
+  _globals['_REFUSAL']._serialized_start=2439
+  _globals['_REFUSAL']._serialized_end=2533
   _globals['_POSTBATCH']._serialized_start=123
   _globals['_POSTBATCH']._serialized_end=206
   _globals['_POSTREPLY']._serialized_start=208
@@ -52,37 +52,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINE']._serialized_start=712
   _globals['_LINE']._serialized_end=937
   _globals['_LINETERMINAL']._serialized_start=939
-  _globals['_LINETERMINAL']._serialized_end=1044
-  _globals['_SIGNONREQUEST']._serialized_start=1046
-  _globals['_SIGNONREQUEST']._serialized_end=1082
-  _globals['_SIGNONREPLY']._serialized_start=1084
-  _globals['_SIGNONREPLY']._serialized_end=1146
-  _globals['_LOADCHIPCALL']._serialized_start=1148
-  _globals['_LOADCHIPCALL']._serialized_end=1232
-  _globals['_TERMINALTOTALSREQUEST']._serialized_start=1234
-  _globals['_TERMINALTOTALSREQUEST']._serialized_end=1296
-  _globals['_TERMINALTOTALSREPLY']._serialized_start=1298
-  _globals['_TERMINALTOTALSREPLY']._serialized_end=1401
-  _globals['_LINEREPORT']._serialized_start=1404
-  _globals['_LINEREPORT']._serialized_end=1590
-  _globals['_LINEREPORTREPLY']._serialized_start=1592
-  _globals['_LINEREPORTREPLY']._serialized_end=1609
-  _globals['_DEVICEREPORT']._serialized_start=1612
-  _globals['_DEVICEREPORT']._serialized_end=1769
-  _globals['_LINESTATUS']._serialized_start=1772
-  _globals['_LINESTATUS']._serialized_end=1940
-  _globals['_LINEEVENTS']._serialized_start=1942
-  _globals['_LINEEVENTS']._serialized_end=2012
-  _globals['_REFUSEDHANDSHAKE']._serialized_start=2014
-  _globals['_REFUSEDHANDSHAKE']._serialized_end=2120
-  _globals['_DEVICEREPORTREPLY']._serialized_start=2122
-  _globals['_DEVICEREPORTREPLY']._serialized_end=2141
-  _globals['_FETCHFILECALL']._serialized_start=2143
-  _globals['_FETCHFILECALL']._serialized_end=2221
-  _globals['_GETLEASECALL']._serialized_start=2223
-  _globals['_GETLEASECALL']._serialized_end=2254
-  _globals['_ENROLDEVICECALL']._serialized_start=2256
-  _globals['_ENROLDEVICECALL']._serialized_end=2341
-  _globals['_APPLICATION']._serialized_start=2517
-  _globals['_APPLICATION']._serialized_end=3215
+  _globals['_LINETERMINAL']._serialized_end=1063
+  _globals['_SIGNONREQUEST']._serialized_start=1065
+  _globals['_SIGNONREQUEST']._serialized_end=1101
+  _globals['_SIGNONREPLY']._serialized_start=1103
+  _globals['_SIGNONREPLY']._serialized_end=1165
+  _globals['_LOADCHIPCALL']._serialized_start=1167
+  _globals['_LOADCHIPCALL']._serialized_end=1251
+  _globals['_TERMINALTOTALSREQUEST']._serialized_start=1253
+  _globals['_TERMINALTOTALSREQUEST']._serialized_end=1315
+  _globals['_TERMINALTOTALSREPLY']._serialized_start=1317
+  _globals['_TERMINALTOTALSREPLY']._serialized_end=1420
+  _globals['_LINEREPORT']._serialized_start=1423
+  _globals['_LINEREPORT']._serialized_end=1609
+  _globals['_LINEREPORTREPLY']._serialized_start=1611
+  _globals['_LINEREPORTREPLY']._serialized_end=1628
+  _globals['_DEVICEREPORT']._serialized_start=1631
+  _globals['_DEVICEREPORT']._serialized_end=1788
+  _globals['_LINESTATUS']._serialized_start=1791
+  _globals['_LINESTATUS']._serialized_end=1959
+  _globals['_LINEEVENTS']._serialized_start=1961
+  _globals['_LINEEVENTS']._serialized_end=2031
+  _globals['_REFUSEDHANDSHAKE']._serialized_start=2033
+  _globals['_REFUSEDHANDSHAKE']._serialized_end=2139
+  _globals['_DEVICEREPORTREPLY']._serialized_start=2141
+  _globals['_DEVICEREPORTREPLY']._serialized_end=2160
+  _globals['_FETCHFILECALL']._serialized_start=2162
+  _globals['_FETCHFILECALL']._serialized_end=2240
+  _globals['_GETLEASECALL']._serialized_start=2242
+  _globals['_GETLEASECALL']._serialized_end=2273
+  _globals['_ENROLDEVICECALL']._serialized_start=2275
+  _globals['_ENROLDEVICECALL']._serialized_end=2360
+  _globals['_APPLICATION']._serialized_start=2536
+  _globals['_APPLICATION']._serialized_end=3234
 # @@protoc_insertion_point(module_scope)

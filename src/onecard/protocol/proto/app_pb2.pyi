@@ -108,18 +108,20 @@ class Line(_message.Message):
     def __init__(self, line_id: _Optional[int] = ..., certificate_sha256: _Optional[bytes] = ..., unit_id: _Optional[int] = ..., name: _Optional[str] = ..., kind: _Optional[_Union[LineKind, str]] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., valid_until_us: _Optional[int] = ..., terminals: _Optional[_Iterable[_Union[LineTerminal, _Mapping]]] = ...) -> None: ...
 
 class LineTerminal(_message.Message):
-    __slots__ = ("terminal_id", "tid", "mid", "certificate_sha256", "driver")
+    __slots__ = ("terminal_id", "tid", "mid", "certificate_sha256", "driver", "known_seq")
     TERMINAL_ID_FIELD_NUMBER: _ClassVar[int]
     TID_FIELD_NUMBER: _ClassVar[int]
     MID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_SHA256_FIELD_NUMBER: _ClassVar[int]
     DRIVER_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_SEQ_FIELD_NUMBER: _ClassVar[int]
     terminal_id: int
     tid: str
     mid: str
     certificate_sha256: bytes
     driver: str
-    def __init__(self, terminal_id: _Optional[int] = ..., tid: _Optional[str] = ..., mid: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., driver: _Optional[str] = ...) -> None: ...
+    known_seq: int
+    def __init__(self, terminal_id: _Optional[int] = ..., tid: _Optional[str] = ..., mid: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., driver: _Optional[str] = ..., known_seq: _Optional[int] = ...) -> None: ...
 
 class SignOnRequest(_message.Message):
     __slots__ = ("terminal_id",)

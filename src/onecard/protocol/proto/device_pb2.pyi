@@ -276,18 +276,20 @@ class Welcome(_message.Message):
     def __init__(self, line_id: _Optional[int] = ..., window: _Optional[int] = ..., platform_clock_us: _Optional[int] = ..., terminals: _Optional[_Iterable[_Union[LineTerminalRef, _Mapping]]] = ..., pay_code_keys: _Optional[_Union[_records_pb2.PayCodeKeys, _Mapping]] = ...) -> None: ...
 
 class LineTerminalRef(_message.Message):
-    __slots__ = ("terminal_id", "tid", "certificate_sha256", "driver", "mid")
+    __slots__ = ("terminal_id", "tid", "certificate_sha256", "driver", "mid", "known_seq")
     TERMINAL_ID_FIELD_NUMBER: _ClassVar[int]
     TID_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_SHA256_FIELD_NUMBER: _ClassVar[int]
     DRIVER_FIELD_NUMBER: _ClassVar[int]
     MID_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_SEQ_FIELD_NUMBER: _ClassVar[int]
     terminal_id: int
     tid: str
     certificate_sha256: bytes
     driver: str
     mid: str
-    def __init__(self, terminal_id: _Optional[int] = ..., tid: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., driver: _Optional[str] = ..., mid: _Optional[str] = ...) -> None: ...
+    known_seq: int
+    def __init__(self, terminal_id: _Optional[int] = ..., tid: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., driver: _Optional[str] = ..., mid: _Optional[str] = ..., known_seq: _Optional[int] = ...) -> None: ...
 
 class SubmitAnswer(_message.Message):
     __slots__ = ("submit_id", "answers")

@@ -37,6 +37,8 @@ class LineTerminal:
     certificate_sha256: bytes = b""
     """Of a terminal behind a front-end that has a certificate of its own; empty: none."""
     driver: str = "native"
+    known_seq: int = field(default=0, compare=False)
+    """The highest number the ledger has of it, as of this reading: no change of the line when it rises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ SELECT l.id, l.certificate_sha256, coalesce(u.id, 0), o.id, l.name, l.kind = 'fr
             WHEN u.state NOT IN ('active', 'commissioning') THEN {int(Refusal.UNIT_SUSPENDED)}
             ELSE {int(Refusal.NONE)} END,
        coalesce((extract(epoch FROM least(u.valid_until, l.certificate_until)) * 1000000)::bigint, 0),
-       t.ids, t.tids, t.mids, t.certificates, t.drivers
+       t.ids, t.tids, t.mids, t.certificates, t.drivers, t.known_seqs
   FROM devices_line l
   LEFT JOIN operators_unit u ON u.id = l.unit_id
   JOIN operators_operator o ON o.id = coalesce(u.operator_id, l.operator_id)
@@ -79,7 +81,9 @@ SELECT l.id, l.certificate_sha256, coalesce(u.id, 0), o.id, l.name, l.kind = 'fr
        SELECT array_agg(x.id ORDER BY x.id) AS ids, array_agg(x.tid ORDER BY x.id) AS tids,
               array_agg(lpad(x.merchant_id::text, 15, '0') ORDER BY x.id) AS mids,
               array_agg(coalesce(x.certificate_sha256, ''::bytea) ORDER BY x.id) AS certificates,
-              array_agg(x.driver::text ORDER BY x.id) AS drivers
+              array_agg(x.driver::text ORDER BY x.id) AS drivers,
+              array_agg(coalesce((SELECT max(k.terminal_seq) FROM ledger.posting_key k WHERE k.terminal_id = x.id), 0)
+                        ORDER BY x.id) AS known_seqs
          FROM devices_terminal x WHERE x.line_id = l.id AND x.state = 'active') t ON true
  WHERE l.certificate_sha256 IS NOT NULL
 """  # noqa: S608 - the only values put in are our own refusal codes

@@ -162,6 +162,7 @@ class Program:
     # ---- the line
 
     def _up(self, welcome: Welcome) -> None:
+        self.journal.begin_above({ref.terminal_id: ref.known_seq for ref in welcome.terminals})
         if self._device is not None:
             self._device.show_line(is_open=True)
             self._owe()

@@ -166,12 +166,18 @@ class NativeSession:
             self._wire.send(build_frame(PlatformFrame(tasks=tasks)))
 
     def _welcome(self) -> None:
-        now_us = self._services.now_us()
-        self._wire.send(build_welcome(self._line.line_id, WINDOW, clock_us=now_us, terminals=self._line.seats, keys=self._keys))
+        line, now_us = self._line, self._services.now_us()
+        known = self._services.known_seqs(line)
+        self._wire.send(
+            build_welcome(line.line_id, WINDOW, clock_us=now_us, terminals=line.seats, keys=self._keys, known_seqs=known)
+        )
 
     def _heartbeat(self, heartbeat: Heartbeat) -> None:
         check_heartbeat(heartbeat, self._line.terminal_ids)
-        self._hear_behind(heartbeat)
+        if self._line.is_front_end:
+            self._hear_behind(heartbeat)
+        else:
+            self._hear(self._line.terminal_ids)
         self._services.reports.heartbeat(self._line, heartbeat, address=self._wire.peer)
         now_us = self._services.now_us()
         self._wire.send(build_frame(PlatformFrame(heartbeat=HeartbeatAnswer(platform_clock_us=now_us))))
@@ -187,7 +193,11 @@ class NativeSession:
         self._check_id(submit_id)
         records = submit.records
         count = check_records(records, self._line.terminal_ids)
-        self._hear(set(records.terminal_id))
+        terminals = set(records.terminal_id)
+        self._hear(terminals)
+        if len(terminals) == 1:
+            # Of one terminal; what comes from many at once is a front-end's, which knows its own numbers.
+            self._services.note_seq(next(iter(terminals)), max(records.terminal_seq))
         done = partial(self._answered, submit_id, self._loop.time())
         self._open.add(submit_id)
         refusal = self._services.uplink.submit_many(self._line.line_id, records, count=count, done=done)

@@ -25,6 +25,7 @@ class NativePeer:
 
     async def start(self) -> PortFacts:
         await self._client.connect()
+        self._journal.begin_above(self._client.known_seqs)
         return PortFacts()
 
     async def sell(self, count: int) -> list[Receipt]:

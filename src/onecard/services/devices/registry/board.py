@@ -64,7 +64,9 @@ class Filter:
 
 _OUT = """l.state <> 'active' OR (u.id IS NOT NULL AND (u.state NOT IN ('active', 'commissioning') OR u.valid_until <= %(now)s))
               OR o.status <> 'active'"""
-_UP = f"(coalesce(x.online, false) OR coalesce(w.heard_at > %(now)s - interval '{_HEARD_S} s', false))"
+# A gateway's report that came after the last heartbeat is the newer word: what it says is cut off is off line at once.
+_UP = f"""(coalesce(x.online, false)
+               OR coalesce(w.heard_at > greatest(%(now)s - interval '{_HEARD_S} s', x.since), false))"""
 _HEAD = """
 WITH alarmed AS (
     SELECT line_id, terminal_id, count(*) AS alarms, max(severity) AS severity FROM devices_alarm WHERE cleared_at IS NULL
