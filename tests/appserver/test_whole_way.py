@@ -174,7 +174,7 @@ async def test_a_deny_list_goes_to_one_front_end_first_and_no_further_when_refus
 
     town.execute(lost)
     await until(lambda: canary.named == 3)
-    await canary.say(EventKind.DATA_REFUSED, "deny 3: would refuse 9 of the last 40 cards")
+    await canary.say(EventKind.DATA_REFUSED, "deny 3: cannot be read")
     await until(lambda: town.execute("SELECT state FROM offline_denypublication WHERE version = 3") == [("stopped",)])
     assert (canary.named, other.named) == (3, 2)
     again = await in_thread(lambda: offline.release_deny(actor=admin))

@@ -1,4 +1,4 @@
-"""A new deny list goes to a few front-ends first, and no further where one of them refuses it."""
+"""A new deny list goes to a few front-ends first, and no further where they refuse it."""
 
 import itertools
 from collections.abc import Iterable
@@ -64,8 +64,8 @@ class Lines:
 
 @pytest.fixture
 def lines(city: City) -> Lines:
-    """Twenty front-ends that have list 1; a tenth of them is the canary."""
-    api.set_policy(replace(api.policy(), canary_permille=100), actor=ACTOR)
+    """Twenty front-ends that have list 1; three of them are the canary."""
+    api.set_policy(replace(api.policy(), canary_permille=150), actor=ACTOR)
     city.tick()
     return Lines(city, 20)
 
@@ -92,7 +92,7 @@ def test_a_few_front_ends_have_a_list_before_the_others(city: City, lines: Lines
     assert lines.named() == dict.fromkeys(lines.all, 1)
     assert lose(city, 1).deny_version == 2
     canary = lines.ahead()
-    assert len(canary) == 2 and canary == set(choose_canary(city.house.clock.now()))
+    assert len(canary) == 3 and canary == set(choose_canary(city.house.clock.now()))
     for line in canary:
         lines.say(line, EventKind.DATA_TAKEN, "deny 2, 60 bytes")
     later(city, SOAK - timedelta(seconds=1))
@@ -106,15 +106,15 @@ def test_a_few_front_ends_have_a_list_before_the_others(city: City, lines: Lines
 
 def test_one_that_refuses_stops_it_for_the_others(city: City, lines: Lines):
     lose(city, 1)
-    first, second = sorted(lines.ahead())
-    lines.say(first, EventKind.DATA_REFUSED, "deny 2: would refuse 9 of the last 40 cards")
+    first, second, third = sorted(lines.ahead())
+    lines.say(first, EventKind.DATA_REFUSED, "deny 2: 名单无法读取 cannot be read")
     lines.say(first, EventKind.DATA_TAKEN, "deny 2, 60 bytes")  # too late to be unsaid
     lines.say(second, EventKind.DATA_TAKEN, "deny 2, 60 bytes")
     assert city.tick().deny_version == 0
     later(city, timedelta(hours=2))
-    assert states() == {1: "out", 2: "stopped"} and lines.ahead() == {first, second}
+    assert states() == {1: "out", 2: "stopped"} and lines.ahead() == {first, second, third}
     stopped = api.stopped_deny()
-    assert stopped is not None and "would refuse 9 of the last 40" in stopped.reason and "2 台中 1 台" in stopped.reason
+    assert stopped is not None and "cannot be read" in stopped.reason and "3 台中 1 台" in stopped.reason
     assert (None, f"黑名单 2 已停止下达：{stopped.reason}") in open_alarms()
     with pytest.raises(Forbidden):
         api.release_deny(actor=Actor("guest"))
@@ -124,6 +124,49 @@ def test_one_that_refuses_stops_it_for_the_others(city: City, lines: Lines):
     assert open_alarms() == []
     with pytest.raises(NotFound):
         api.release_deny(actor=ACTOR, clock=city.house.clock)
+
+
+BY_ITSELF = (
+    "deny 2: would refuse 25 of the last 40 cards, more than 50 of 1000",
+    "deny 2: older than 7, which is in use",
+    "deny 2: the list refuses 9 of the last 20 cards",
+)
+
+
+@pytest.mark.parametrize("reason", BY_ITSELF)
+def test_one_front_end_does_not_stop_it_by_its_own_measure(city: City, lines: Lines, reason: str):
+    lose(city, 1)
+    first, *others = sorted(lines.ahead())
+    lines.say(first, EventKind.DATA_REFUSED, reason)
+    lines.say(first, EventKind.DATA_REFUSED, reason)
+    for line in others:
+        lines.say(line, EventKind.DATA_TAKEN, "deny 2, 60 bytes")
+    later(city)
+    assert states()[2] == "out" and lines.named() == dict.fromkeys(lines.all, 2)
+
+
+def test_two_front_ends_stop_it_by_their_own_measure(city: City, lines: Lines):
+    lose(city, 1)
+    first, second, third = sorted(lines.ahead())
+    lines.say(third, EventKind.DATA_TAKEN, "deny 2, 60 bytes")
+    lines.say(first, EventKind.DATA_REFUSED, BY_ITSELF[0])
+    assert city.tick().deny_version == 0 and states()[2] == "canary"
+    lines.say(second, EventKind.DATA_REFUSED, BY_ITSELF[0])
+    city.tick()
+    stopped = api.stopped_deny()
+    assert stopped is not None and "3 台中 2 台" in stopped.reason
+    assert {lines.named()[line] for line in lines.all - {first, second, third}} == {1}
+
+
+@pytest.mark.parametrize(
+    ("on_line", "share", "canary"), [(1, 10, 1), (2, 10, 1), (3, 10, 2), (20, 10, 3), (20, 500, 10), (5, 1000, 5)]
+)
+def test_a_canary_is_three_of_a_few_front_ends_and_never_more_than_half_of_them(
+    city: City, lines: Lines, on_line: int, share: int, canary: int
+):
+    api.set_policy(replace(api.policy(), canary_permille=share), actor=ACTOR)
+    lines.report(sorted(lines.all)[:on_line])
+    assert len(choose_canary(city.house.clock.now())) == canary
 
 
 def test_the_alarm_lasts_as_long_as_the_list_is_stopped(city: City, lines: Lines):
@@ -160,7 +203,7 @@ def test_a_newer_list_replaces_one_that_was_stopped_and_the_last_good_one_is_sti
 
 def test_what_changes_during_the_soak_follows_and_nothing_starves(city: City, lines: Lines):
     lose(city, 1)
-    (canary, _) = lines.ahead()
+    canary = min(lines.ahead())
     lines.say(canary, EventKind.DATA_TAKEN, "deny 2, 60 bytes")
     for number in range(1, 4):
         assert lose(city, 1, first=number).deny_version == 0
@@ -219,21 +262,23 @@ def test_what_others_say_or_of_other_lists_stops_nothing(city: City, lines: Line
     assert states()[2] == "out"
 
 
-def test_a_front_end_whose_guard_refuses_stops_the_list(city: City, lines: Lines):
-    lines.report([city.line])
-    front = city.front_end()
-    assert run(front.keeper.follow(city.tasks()))
-    for card in city.cards[:20]:
-        front.keeper.taps.note(card)
-    front.notes.clear()
-    lose(city, 10)
-    assert run(front.keeper.follow(city.tasks())) and len(front.keeper.denied) == 0
-    for kind, detail in front.notes:
-        lines.say(city.line, kind, detail)
+def test_front_ends_whose_guards_refuse_stop_the_list(city: City, lines: Lines):
+    lines.report(sorted(lines.all)[:4])
+    fronts = [city.front_end(name) for name in ("fep", "other")]
+    for front in fronts:
+        assert run(front.keeper.follow(city.tasks()))
+        for card in city.cards:
+            front.keeper.taps.note(card)
+        front.notes.clear()
+    lose(city, 25)
+    told = {version.name: version for version in rollouts.line_tasks([min(lines.ahead())])[min(lines.ahead())].current}
+    for front, line in zip(fronts, sorted(lines.ahead()), strict=True):
+        assert run(front.keeper.follow(device_pb2.Tasks(current=told.values()))) and len(front.keeper.denied) == 0
+        for kind, detail in front.notes:
+            lines.say(line, kind, detail)
     city.tick()
     stopped = api.stopped_deny()
-    assert stopped is not None and "would refuse 10 of the last 20 cards" in stopped.reason
-    assert {lines.named()[line] for line in lines.all - {city.line}} == {1}
+    assert stopped is not None and "would refuse 25 of the last 40 cards" in stopped.reason
 
 
 def test_the_figures_of_the_canary_have_their_ranges(city: City):

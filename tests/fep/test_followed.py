@@ -23,6 +23,11 @@ async def test_a_card_that_is_lost_is_refused_off_line_within_a_minute(town: Tow
     await asyncio.to_thread(_lose, front.card)
     await _until_version(front, "deny", version + 1)
     assert time.monotonic() - lost_at < 60
+    taken_at = time.monotonic()
+    while await asyncio.to_thread(_known_of, front.line_id) < version + 1:
+        assert time.monotonic() - taken_at < 10, "its heartbeat comes at once, not after half a minute"
+        await asyncio.sleep(0.1)
+    assert await asyncio.to_thread(_events_of_deny_lists) == 0
     front.relay.cut()
     assert await front.ask(Operation.PURCHASE, 1, 100) in (Result.CARD_DENIED, Result.UNAVAILABLE)
     assert await front.ask(Operation.PURCHASE, 2, 100) == Result.CARD_DENIED
@@ -61,6 +66,27 @@ def _tick() -> int:
     published = offline.tick(SystemClock())
     connections.close_all()
     return published.deny_version
+
+
+def _known_of(line_id: int) -> int:
+    """The version of the deny list that the platform knows this front-end has."""
+    from django.db import connections
+
+    from onecard.services.devices.models import DeviceStatus
+
+    state = DeviceStatus.objects.filter(line_id=line_id).first()
+    connections.close_all()
+    return state.versions.get("deny", 0) if state else 0
+
+
+def _events_of_deny_lists() -> int:
+    from django.db import connections
+
+    from onecard.services.devices.models import StoredEvent
+
+    found = StoredEvent.objects.filter(detail__startswith="deny ").count()
+    connections.close_all()
+    return found
 
 
 def _lose(card: int) -> None:

@@ -1,5 +1,8 @@
 """A front-end fetches an artefact once for the unit, serves its terminals from it, and takes the devices of a bus in turn."""
 
+import asyncio
+from functools import partial
+
 from onecard.kernel.codes import Result
 from onecard.kernel.events import EventKind
 from onecard.protocol.proto.device_pb2 import DataVersion, Task, Tasks
@@ -158,3 +161,58 @@ def test_a_terminal_behind_a_front_end_refuses_what_is_not_for_it(house: House):
             return [event async for event in device.client.handle(task)]
 
     assert kinds(run(play())) == [EventKind.UPDATE_REFUSED]
+
+
+def test_whoever_wants_a_file_at_the_same_time_gets_it_whole(house: House):
+    """The front-end itself takes the deny list at the moment its terminals ask for it."""
+    content = bytes(range(256)) * 3000  # of several parts
+    api.publish_data("deny", content, version=1, clock=house.clock)
+
+    async def play() -> None:
+        async with front_end(house, {}) as box:
+            artefacts = box.updates.artefacts
+            repository = artefacts._repository
+            await artefacts.refresh()
+            target = await artefacts.find("deny/1.bin")
+            for _ in range(5):
+                wants = [repository.get("deny/1.bin", 1 << 20), artefacts.fetch(target), repository.get("deny/1.bin", 1 << 20)]
+                first, path, second = await asyncio.gather(*wants)
+                assert first == second == path.read_bytes() == content
+                artefacts.want(frozenset())
+                artefacts._ready.clear()
+                repository.keep_only(frozenset())
+            assert await repository.get("deny/1.bin", 1 << 20) == content
+            assert list(repository._files.iterdir()) == []  # nothing is kept that nobody keeps
+            assert repository._in_hand == {}
+
+    run(play())
+
+
+def test_a_new_list_of_tasks_does_not_drop_what_is_being_fetched(house: House):
+    content = bytes(range(256)) * 3000
+    api.publish_data("deny", content, version=1, clock=house.clock)
+
+    async def play() -> None:
+        async with front_end(house, {}) as box:
+            box.wire.on_ask = lambda: box.updates.on_tasks(Tasks(current=[DataVersion(name="deny", version=1)]))
+            assert await box.updates.artefacts._repository.get("deny/1.bin", 1 << 20) == content
+
+    run(play())
+
+
+def test_metadata_is_looked_at_again_where_something_was_told_of_meanwhile(house: House):
+    api.publish_data("deny", b"one", version=1, clock=house.clock)
+
+    async def play() -> None:
+        async with front_end(house, {}) as box:
+            artefacts = box.updates.artefacts
+            looking = asyncio.create_task(artefacts.refresh())
+            await box.until(lambda: any(name.endswith(".snapshot.json") for name, _ in box.wire.asked))  # has its timestamp
+            publish = partial(api.publish_data, "deny", b"two", version=2, clock=house.clock)
+            await asyncio.get_running_loop().run_in_executor(house.threads, publish)
+            box.updates.on_tasks(Tasks(current=[DataVersion(name="deny", version=2)]))
+            await looking
+            await artefacts.refresh()
+            assert await artefacts._repository.get("deny/2.bin", 1 << 20) == b"two"
+
+    run(play())

@@ -36,6 +36,7 @@ class Artefacts:
         self._wanted: frozenset[bytes] = frozenset()
         self._fetching: dict[bytes, asyncio.Task[Path]] = {}
         self._refreshed_at = float("-inf")
+        self._told = 0
         self._refreshing = asyncio.Lock()
         self.fetched = 0
         """Files that came over the line since the start."""
@@ -59,12 +60,15 @@ class Artefacts:
         async with self._refreshing:
             now = asyncio.get_running_loop().time()
             if force or now - self._refreshed_at > _FRESH_S:
+                told = self._told
                 await self._repository.refresh()
-                self._refreshed_at = now
+                # What the platform has told of meanwhile may be newer than what has just come.
+                self._refreshed_at = now if told == self._told else float("-inf")
 
     def forget_freshness(self) -> None:
         """The platform has new data: the next who asks looks at the repository again."""
         self._refreshed_at = float("-inf")
+        self._told += 1
 
     async def find(self, path: str) -> Target:
         """What is signed of a target. Raises NoSuchFile, NotTrusted, NoLine."""
@@ -91,7 +95,7 @@ class Artefacts:
             target = await self.find(asked["folder"] + asked["base"])
             if target.sha256.hex() != asked["sha"]:
                 return FetchReply(code=Result.NO_ORIGINAL)
-            path = await self.fetch(target)
+            data = await asyncio.to_thread(_read, await self.fetch(target), offset, length)
         except NotFound:
             return None if self._is_up() else FetchReply(code=Result.NO_ORIGINAL)
         except NotTrusted as error:
@@ -100,7 +104,6 @@ class Artefacts:
         except (OneCardError, OSError) as error:
             _log.info("artefacts: %s: %s", name, error)
             return FetchReply(code=Result.UNAVAILABLE)
-        data = await asyncio.to_thread(_read, path, offset, length)
         return FetchReply(code=Result.APPROVED, total=target.length, data=data)
 
     async def _metadata(self, name: str, offset: int, length: int) -> FetchReply | None:

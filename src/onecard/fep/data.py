@@ -1,7 +1,7 @@
 """The data a front-end decides by (G3, D2): fetched when Tasks name it, proved by the signed repository, and never made worse.
 
-A list that is older, damaged, not signed, or that refuses too many of the cards that have just tapped is refused and reported;
-the last good one stays. A list of another unit is not looked at: a device that moves takes no data along.
+A list that is older, damaged, not signed, or that refuses too many of the cards that have just tapped (lists.py) is refused and
+reported; the last good one stays. A list of another unit is not looked at: a device that moves takes no data along.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from onecard.fep.clock import FrontEndClock
 from onecard.fep.files import replace_file
-from onecard.fep.lists import FEWEST_REFUSED, DenyList, Lists, RecentTaps, read_deny_list
+from onecard.fep.lists import DenyList, Lists, RecentTaps, read_deny_list
 from onecard.kernel.errors import InvalidInput, OneCardError
 from onecard.kernel.events import EventKind
 from onecard.protocol.cardindex import CardIndex, parse_card_index
@@ -82,6 +82,8 @@ class DataKeeper:
         self._note = note
         self._lock = asyncio.Lock()
         self._refused: dict[tuple[str, int, bytes], int] = {}
+        self._has_refused = False
+        """Whether something was reported as refused since anything was reported as taken: the platform shows an alarm."""
         self.taps = RecentTaps(clock.now_us)
         folder.mkdir(parents=True, exist_ok=True)
         self._files = {kind.name: file for kind in KINDS if (file := self._load(kind)) is not None}
@@ -166,11 +168,7 @@ class DataKeeper:
         if self._own(kind.name) is None and kind.name != "deny":
             return ""
         place = {"rules": "rules", "cards": "cards", "deny": "denied"}[kind.name]
-        old, new = self.lists, replace(self.lists, **{place: file.value})
-        refused, recent = self.taps.newly_refused(old, new)
-        if refused >= FEWEST_REFUSED and refused * 1000 > recent * old.rules.guard_permille:
-            return f"would refuse {refused} of the last {recent} cards, more than {old.rules.guard_permille} of 1000"
-        return ""
+        return self.taps.against(self.lists, replace(self.lists, **{place: file.value}))
 
     async def _use(self, kind: Kind, file: InUse, content: bytes) -> bool:
         try:
@@ -179,7 +177,10 @@ class DataKeeper:
             self._note(EventKind.ERROR, f"{kind.name} {file.version} not stored: {error}"[:DETAIL_CHARACTERS])
             return False
         self._files[kind.name] = file
-        self._note(EventKind.DATA_TAKEN, f"{kind.name} {file.version}, {len(content)} bytes")
+        # A deny list is told of by the heartbeat that follows (follow.py): all front-ends of a city take each of them.
+        if kind.name != "deny" or self._has_refused:
+            self._note(EventKind.DATA_TAKEN, f"{kind.name} {file.version}, {len(content)} bytes")
+            self._has_refused = False
         return True
 
     def _store(self, name: str, content: bytes) -> None:
@@ -226,6 +227,7 @@ class DataKeeper:
 
     def _report(self, detail: str) -> None:
         log.warning("fep: data refused: %s", detail)
+        self._has_refused = True
         self._note(EventKind.DATA_REFUSED, detail[:DETAIL_CHARACTERS])
 
 

@@ -71,7 +71,7 @@ class Fep:
         self.data = DataKeeper(
             home / "data", self.repository, unit=lambda: self.lease.unit_id, clock=self.clock, note=self.events.add
         )
-        self.passing = Passing(self.line)
+        self.passing = Passing(self.line, on_answers=self.data.taps.hear)
         self.numbers = Numbers(self.journal)
         self.intake = Intake(
             self.journal, self.passing, self.numbers, moment=self.moment, is_up=lambda: self.line.is_up,
@@ -93,7 +93,7 @@ class Fep:
         self.attachments = attachments
         self.upload = Upload(
             self.journal, self.line, self.events, waiting=self.intake.waiting, terminals=lambda: self.lan.terminals,
-            now_us=self.clock.now_us, on_answer=self.intake.heard,
+            now_us=self.clock.now_us, on_answer=self.intake.heard, on_answers=self.data.taps.hear,
         )  # fmt: skip
         self.follow = Follow(self)
         self.rollout = Rollout(self)

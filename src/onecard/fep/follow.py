@@ -56,7 +56,14 @@ class Follow:
                 asyncio.get_running_loop().call_later(random.uniform(*_AGAIN_S), self._wanted.set)  # noqa: S311 - spreading
 
     async def _data(self) -> bool:
-        return self._tasks is None or await self._fep.data.follow(self._tasks)
+        if self._tasks is None:
+            return True
+        data = self._fep.data
+        before = data.denied.version
+        done = await data.follow(self._tasks)
+        if data.denied.version != before:
+            self._fep.line.report()  # the platform waits for the word of those that have a list first
+        return done
 
     async def _lease(self) -> bool:
         """Ask for the lease where it is not the newest; before the data, because it says of which unit those are."""

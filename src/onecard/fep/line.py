@@ -73,6 +73,7 @@ class Line:
         self._status = status
         self._silence_s = silence_s
         self._asked_at = 0.0
+        self._again = False
         self._client = _Client(
             host,
             port,
@@ -119,8 +120,19 @@ class Line:
 
     def doubt(self) -> None:
         """Something was not answered: ask whether anybody is there. Silence ends the line."""
+        if not self._asked_at:
+            self._send_beat()
+
+    def report(self) -> None:
+        """Something that heartbeats tell has changed: send one now, or as soon as that which is under way is answered."""
+        if self._asked_at:
+            self._again = True
+        else:
+            self._send_beat()
+
+    def _send_beat(self) -> None:
         line = self._client._line
-        if line is not None and not self._asked_at:
+        if line is not None:
             beat = self._beat()
             beat.device_clock_us = self._clock.now_us()
             line.send(DeviceFrame(heartbeat=beat))
@@ -158,10 +170,13 @@ class Line:
         self._asked_at = 0.0
         off_us = self._clock.hear_platform(platform_us, waited_us=waited_us)
         _tell(self.heard.clock, off_us)
+        if self._again:
+            self._again = False
+            self._send_beat()
 
     def _up(self, welcome: Welcome) -> None:
         self.refused = None
-        self._asked_at = 0.0
+        self._asked_at, self._again = 0.0, False  # the first heartbeat follows at once
         self._clock.hear_platform(welcome.platform_clock_us)
         _log.info("line %d is up, %d terminals", welcome.line_id, len(welcome.terminals))
         _tell(self.heard.up, welcome)

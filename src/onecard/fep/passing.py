@@ -5,7 +5,7 @@ Every request keeps its own deadline. One that is given up stays in flight; its 
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from onecard.fep.line import Line
@@ -27,8 +27,10 @@ class _Group:
 class Passing:
     """The queue of requests that wait for the line."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, *, on_answers: Callable[[Sequence[Asked], Sequence[Answer]], None]) -> None:
+        """`on_answers` is told of what the platform says, too late or not."""
         self._line = line
+        self._on_answers = on_answers
         self._waiting: deque[_Group] = deque()
         self._rows = 0
         self._flying: set[asyncio.Task[None]] = set()
@@ -89,6 +91,7 @@ class Passing:
                 if not group.answer.done():
                     group.answer.set_exception(error)
             return
+        self._on_answers(rows, answers)
         at = 0
         for group in groups:
             if not group.answer.done():

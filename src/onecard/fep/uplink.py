@@ -17,7 +17,7 @@ from onecard.fep.events import Events
 from onecard.fep.faults import Point, passed
 from onecard.fep.journal import Journal, JournalFull
 from onecard.fep.line import Line
-from onecard.fep.records import UNKNOWN, Asked, join, split_answers
+from onecard.fep.records import UNKNOWN, Answer, Asked, join, split_answers
 from onecard.kernel.codes import RESULT_TEXT, Operation, Result
 from onecard.kernel.events import EventKind
 from onecard.protocol.native import MAX_RECORDS, NativeViolationError, check_records
@@ -36,8 +36,9 @@ class Upload:
     def __init__(
         self, journal: Journal, line: Line, events: Events, *, waiting: dict[int, int], terminals: Callable[[], Set[int]],
         now_us: Callable[[], int], on_answer: Callable[[], None],
+        on_answers: Callable[[Sequence[Asked], Sequence[Answer]], None],
     ) -> None:  # fmt: skip
-        """`terminals` are those the platform lets speak over this line now."""
+        """`terminals` are those the platform lets speak over this line now. `on_answers` is told what it says of each record."""
         self.sent = 0
         self.refused = 0
         self.stranded: set[int] = set()
@@ -49,6 +50,7 @@ class Upload:
         self._terminals = terminals
         self._now_us = now_us
         self._on_answer = on_answer
+        self._on_answers = on_answers
         self._wanted = asyncio.Event()
         self._resting: dict[int, float] = {}
         self._unstorable: set[int] = set()
@@ -104,6 +106,7 @@ class Upload:
             passed(Point.UPLOAD_ANSWERED)
             if len(answers) != len(good):
                 raise ValueError(f"{len(answers)} answers to {len(good)} records")
+            self._on_answers([queued.asked for queued in good], answers)
             answered += [(queued, answer.code) for queued, answer in zip(good, answers, strict=True)]
         decided = [(queued, code) for queued, code in answered if code not in UNKNOWN]
         loop = asyncio.get_running_loop()

@@ -177,10 +177,14 @@ class FrontEnd(asyncio.BufferedProtocol):
         self._beat = asyncio.get_running_loop().call_later(after_s, self._send_beat)
 
     def _send_beat(self) -> None:
+        self._report()
+        self._plan_beat(self._fleet.heartbeat_s)
+
+    def _report(self) -> None:
+        """A heartbeat: also at once after a list was taken, as front-ends do (fep/follow.py)."""
         self._beat_at = time.monotonic()
         versions = [DataVersion(name="deny", version=self.deny_version)] if self.deny_version else []
         self._send(DeviceFrame(heartbeat=Heartbeat(device_clock_us=time.time_ns() // 1000, versions=versions)))
-        self._plan_beat(self._fleet.heartbeat_s)
 
     def _fetch(self, version: DataVersion) -> None:
         if self._wanted is not None and self._wanted.version >= version.version:
@@ -210,6 +214,7 @@ class FrontEnd(asyncio.BufferedProtocol):
         else:
             self.deny_version, self._wanted, self._fetched = self._wanted.version, None, b""
             self._fleet.taken()
+            self._report()
 
 
 class FleetProcess:

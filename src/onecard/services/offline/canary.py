@@ -1,7 +1,8 @@
 """The canary of the deny list: which front-ends are named a new version first, and what becomes of it when they have had it.
 
-A list that one of them refuses goes no further: the others keep the last good one until a person names it to all the same, or a
-newer list takes its place (D2).
+A list that they refuse goes no further: the others keep the last good one until a person names it to all the same, or a newer
+list takes its place (D2). One that cannot read it is enough; of those to whom it is too much of a surprise it takes two: none
+stops the city's list by what has happened at its own counter.
 """
 
 import logging
@@ -18,6 +19,10 @@ from onecard.services.rollouts import api as rollouts
 log = logging.getLogger(__name__)
 SILENT_SOAKS = 3
 """While no front-end of the canary has said that it took the list, this many soak times are waited, and no more."""
+FEWEST_LINES = 3
+"""A canary has so many lines even of a few front-ends, but never more than half of them."""
+FEWEST_SURPRISED = 2
+"""So many front-ends stop a list by their own measure."""
 REMIND_EVERY = timedelta(minutes=30)
 """The alarm of a list that was stopped is not to clear by itself while the list still is."""
 _ALARM = "data_refused"
@@ -33,11 +38,12 @@ SELECT l.id FROM devices_line l
 
 
 def choose_canary(now: datetime) -> list[int]:
-    """The lines that a new list is named to first: a share of the front-ends on line, at least one; none while none is."""
+    """The lines that a new list is named to first: a share of the front-ends on line, at least three or half; none where none is."""
     with connection.cursor() as cursor:
         cursor.execute(_ON_LINE, {"now": now, "silent": _GATEWAY_SILENT_S})
         on_line = [line_id for (line_id,) in cursor.fetchall()]
-    return on_line[: math.ceil(len(on_line) * OfflinePolicy.objects.get().canary_permille / 1000)]
+    share = math.ceil(len(on_line) * OfflinePolicy.objects.get().canary_permille / 1000)
+    return on_line[: max(share, min(FEWEST_LINES, math.ceil(len(on_line) / 2)))]
 
 
 def settle_canary(now: datetime, *, clock: Clock | None = None) -> bool:
@@ -52,7 +58,7 @@ def settle_canary(now: datetime, *, clock: Clock | None = None) -> bool:
         _remind(newest, now, clock)
         return False
     heard = rollouts.canary_of("deny", newest.version)
-    if heard.refused:
+    if heard.refused > heard.by_itself or heard.by_itself >= FEWEST_SURPRISED:
         _stop(newest, heard, now, clock)
         return True
     soak = timedelta(seconds=OfflinePolicy.objects.get().canary_soak_s)

@@ -17,6 +17,9 @@ from onecard.services.rollouts.models import CanaryLine, CanaryState
 _STATES: dict[int, CanaryState] = {EventKind.DATA_TAKEN: CanaryState.TAKEN, EventKind.DATA_REFUSED: CanaryState.REFUSED}
 # How front-ends and terminals begin what they say of a file (fep/data.py, terminal/kinds/following.py).
 _SAID = re.compile(r"(deny) ([1-9][0-9]{0,17})(?:[:,]|$)")
+# A refusal by what that one device has seen itself, its taps or a list it has already: another one's may differ. The last words
+# are a terminal's (terminal/kinds/data.py).
+_BY_ITSELF = "^[a-z]+ [0-9]+: (would refuse|older than|the list refuses) "
 
 
 class Said(Protocol):
@@ -37,6 +40,8 @@ class Canary:
     lines: int
     taken: int
     refused: int
+    by_itself: int
+    """Of those that refused: by a measure of their own, not because of the file."""
     reason: str
     """Of one that refused; empty: none has."""
 
@@ -69,6 +74,7 @@ _HEARD = """
 SELECT count(*),
        count(*) FILTER (WHERE c.state = 'taken' OR c.state = 'told' AND (s.versions ->> c.data_id)::bigint >= c.version),
        count(*) FILTER (WHERE c.state = 'refused'),
+       count(*) FILTER (WHERE c.state = 'refused' AND c.detail ~ %s),
        coalesce(min(l.name || '：' || c.detail) FILTER (WHERE c.state = 'refused'), '')
   FROM rollouts_canaryline c JOIN devices_line l ON l.id = c.line_id
   LEFT JOIN devices_devicestatus s ON s.line_id = c.line_id
@@ -78,7 +84,7 @@ SELECT count(*),
 def canary_of(name: str, version: int) -> Canary:
     """How the canary of a version does."""
     with connection.cursor() as cursor:
-        cursor.execute(_HEARD, [name, version])
+        cursor.execute(_HEARD, [_BY_ITSELF, name, version])
         return Canary(*cursor.fetchone())
 
 

@@ -9,9 +9,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,8 +48,18 @@ class Target:
         return f"targets/{folder}{slash}{self.sha256.hex()}.{base}"
 
 
+@dataclass(slots=True)
+class _InHand:
+    """A file that somebody fetches or reads: how many, and how many of them go on using it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+    keepers: int = 0
+
+
 class TrustedRepository:
-    """One device's view of the repository, kept in `folder` (one instance a folder).
+    """One device's view of the repository, kept in `folder` (one instance a folder). Who wants the same file at the same time
+    waits for who began: a file is fetched by one at a time.
 
     `root` is the root the maker or the operator has put on the device. Without one, the first root that comes over the line is
     kept for good: the line is the platform's own by its certificate, and later roots need the signatures of this one.
@@ -63,6 +73,7 @@ class TrustedRepository:
         self._clock = clock or SystemClock()
         self._updater: Updater | None = None
         self._lock = asyncio.Lock()
+        self._in_hand: dict[bytes, _InHand] = {}
 
     @property
     def timestamp_version(self) -> int:
@@ -84,28 +95,47 @@ class TrustedRepository:
         return Target(path, info.length, bytes.fromhex(info.hashes["sha256"]), dict(info.custom or {}))
 
     async def get(self, path: str, at_most: int) -> bytes:
-        """The content of a small target, nothing of it kept. Raises as `find`, and NotTrusted where it is over `at_most`."""
-        kept = await self.download(path, at_most)
-        try:
-            return await asyncio.to_thread(kept.read_bytes)
-        finally:
-            kept.unlink(missing_ok=True)
+        """The content of a small target, nothing of it kept that nobody else keeps. Raises as `find`, and NotTrusted where it is
+        over `at_most`.
+        """
+        target = await self._find_small(path, at_most)
+        kept = self._kept(target)
+        async with self._alone(target, keeps=False) as hand:
+            was_kept = kept.exists()
+            async with aclosing(self._fill(target)) as filling:
+                async for _ in filling:
+                    pass
+            done = await self._finish(target)
+            try:
+                return await asyncio.to_thread(done.read_bytes)
+            finally:
+                if not was_kept and not hand.keepers:
+                    done.unlink(missing_ok=True)
 
     async def download(self, path: str, at_most: int) -> Path:
         """A file with the content of a target, in this folder until `forget`; goes on where an earlier call stopped."""
-        target = await self.find(path)
-        if target.length > at_most:
-            raise NotTrusted(f"{path}: {target.length} > {at_most}")
+        target = await self._find_small(path, at_most)
         async with aclosing(self.fill(target)) as filling:
             async for _ in filling:
                 pass
         return await self.finish(target)
+
+    async def _find_small(self, path: str, at_most: int) -> Target:
+        target = await self.find(path)
+        if target.length > at_most:
+            raise NotTrusted(f"{path}: {target.length} > {at_most}")
+        return target
 
     async def fill(self, target: Target) -> AsyncGenerator[int, None]:
         """Fetch what is missing of a file; gives how many bytes are here, after each part.
 
         Raises NoLine, NoSuchFile, NotTrusted.
         """
+        async with self._alone(target), aclosing(self._fill(target)) as filling:
+            async for at in filling:
+                yield at
+
+    async def _fill(self, target: Target) -> AsyncGenerator[int, None]:
         self._files.mkdir(parents=True, exist_ok=True)
         if self._kept(target).exists():
             return
@@ -121,6 +151,10 @@ class TrustedRepository:
 
     async def finish(self, target: Target) -> Path:
         """The whole file, proven by its hash. Raises NotTrusted: then nothing of it is kept."""
+        async with self._alone(target):
+            return await self._finish(target)
+
+    async def _finish(self, target: Target) -> Path:
         done = self._kept(target)
         part = done.with_suffix(".part")
         if await asyncio.to_thread(_is_whole, done, target):
@@ -134,13 +168,15 @@ class TrustedRepository:
         return done
 
     def forget(self, target: Target) -> None:
-        """Drop the file of a target, a begun one too."""
+        """Drop the file of a target, a begun one too; not while somebody fetches it."""
+        if target.sha256 in self._in_hand:
+            return
         for file in (self._kept(target), self._kept(target).with_suffix(".part")):
             file.unlink(missing_ok=True)
 
     def keep_only(self, hashes: frozenset[bytes]) -> None:
-        """Drop every file but those with these hashes; for whoever uses this folder alone."""
-        named = {sha.hex() for sha in hashes}
+        """Drop every file but those with these hashes, and those that somebody fetches now."""
+        named = {sha.hex() for sha in hashes | self._in_hand.keys()}
         for file in self._files.glob("*") if self._files.exists() else ():
             if file.stem not in named:
                 file.unlink(missing_ok=True)
@@ -159,6 +195,21 @@ class TrustedRepository:
         if rest == "json":
             return content if role == "timestamp" else None
         return content if str(json.loads(content)["signed"]["version"]) == number else None
+
+    @asynccontextmanager
+    async def _alone(self, target: Target, *, keeps: bool = True) -> AsyncIterator[_InHand]:
+        """One after another with the file of a target."""
+        hand = self._in_hand.setdefault(target.sha256, _InHand())
+        hand.users += 1
+        hand.keepers += keeps
+        try:
+            async with hand.lock:
+                yield hand
+        finally:
+            hand.users -= 1
+            hand.keepers -= keeps
+            if not hand.users:
+                del self._in_hand[target.sha256]
 
     def _kept(self, target: Target) -> Path:
         return self._files / target.sha256.hex()
