@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from onecard.gateway.admission import AdmissionList
 from onecard.gateway.settings import AdmissionLimits
 from onecard.kernel.clock import to_epoch_us
 from onecard.kernel.codes import Result
 from onecard.protocol.native import build_frame, parse_platform_frame
-from onecard.protocol.proto.app_pb2 import Refusal
+from onecard.protocol.proto.app_pb2 import AdmissionEvent, Line, LineTerminal, Refusal
 from onecard.protocol.proto.device_pb2 import DeviceFrame, Hello
 from onecard.terminal.errors import LineDown, LineRefused
 from onecard.terminal.native import NativeClient
@@ -210,3 +211,13 @@ async def test_a_straight_terminal_that_comes_back_pushes_its_half_dead_connecti
     assert gateway.counters.closed["replaced"] == 2
     assert clients[-1].is_open
     assert not clients[0].is_open
+
+
+def test_a_sequence_number_that_has_risen_is_known_and_no_change_of_the_line():
+    listed = AdmissionList()
+    for known_seq, changed in ((5, {1}), (9, set())):
+        terminal = LineTerminal(terminal_id=10, tid="00000010", known_seq=known_seq)
+        event = AdmissionEvent(lines=[Line(line_id=1, certificate_sha256=b"f", terminals=[terminal])], snapshot_end=True)
+        listed.begin_snapshot()
+        assert listed.apply(event) == changed
+        assert listed.find(b"f").known_seqs == {10: known_seq}

@@ -30,6 +30,15 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path):
     second.close()
 
 
+def test_numbers_begin_above_what_the_platform_knows_and_never_go_back(journal):
+    journal.begin_above({1: 40, 2: 0})
+    assert [journal.next_seq(1), journal.next_seq(2)] == [41, 1]
+    journal.begin_above({1: 30})
+    assert journal.next_seq(1) == 42
+    journal.begin_above({1: 42})
+    assert journal.next_seq(1) == 43
+
+
 def test_a_sequence_number_is_never_stored_twice_and_the_group_stays_whole(journal):
     journal.store([record(5)])
     with pytest.raises(sqlite3.IntegrityError):
