@@ -145,6 +145,7 @@ class FrontEnd:
     terminal_id: int
     card: int
     ports: dict[str, int]
+    line_id: int
     due: dict[int, int] = field(default_factory=dict)
     """What each receipt says, in fen, by sequence number."""
     client: NativeClient | None = None

@@ -28,7 +28,7 @@ async def test_a_template_an_override_and_a_bad_file_reach_terminals_straight_an
     front = await town.add(lists=False)
     await front.ready()
     straight, folder = await in_thread(_straight_line, town)
-    behind = Identity(front.home / "ca.pem", front.home / "terminal.pem", front.home / "terminal.key")
+    behind = Identity(front.home / "ca.pem", front.home / "terminal.pem", front.home / "terminal.key", front.line_id)
     own = Identity(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
     common: dict[str, Any] = {"heartbeat_s": 0.5, "durable": False}
     first = Setup(Pos, tmp_path / "pos1", "127.0.0.1", front.ports["native"], behind, serial="P-1", **common)

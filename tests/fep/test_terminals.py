@@ -28,7 +28,7 @@ def pos(unit):
 
     def make() -> Iso8583Terminal:
         return Iso8583Terminal(
-            "127.0.0.1", unit.fep.lan.ports["iso8583"], unit.house.issue(71).identity, terminal_id=71, tid="00000071",
+            "127.0.0.1", unit.fep.lan.ports["iso8583"], unit.identity(71), terminal_id=71, tid="00000071",
             mid=mid_of("00000071"), master_key=MASTER_KEY, journal=journal, clock=SystemClock(),
         )  # fmt: skip
 

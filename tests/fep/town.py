@@ -83,8 +83,8 @@ class Town:
         words = ["serve", "fep", "--home", str(home), "--listen", "127.0.0.1", "--workstation-port", "-1", "--iso-port", "0"]
         words += ["--native-port", str(ports["native"]), "--metrics-port", str(ports["metrics"])]
         process = Process(words, self.folder / f"fep{number}.log", environment(self.owner_dsn, self.home))
-        front = FrontEnd(process, Relay(self.gateway_port), home, terminal.pk, card, ports)
-        front.connect(Identity(home / "ca.pem", home / "terminal.pem", home / "terminal.key"))
+        front = FrontEnd(process, Relay(self.gateway_port), home, terminal.pk, card, ports, line.pk)
+        front.connect(Identity(home / "ca.pem", home / "terminal.pem", home / "terminal.key", line.pk))
         return front
 
     def check(self) -> None:

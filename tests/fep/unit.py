@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from onecard.protocol.offline import CardTypeRule, OfflineRules, TerminalRule, b
 from onecard.protocol.proto.device_pb2 import LineState, LineTerminalRef, Welcome
 from onecard.protocol.proto.records_pb2 import Records
 from onecard.terminal.native import Listeners, NativeClient
-from onecard.terminal.tls import Backoff
+from onecard.terminal.tls import Backoff, Identity
 from tests.gateway.fake_app import mid_of
 from tests.gateway.harness import House
 from tests.gateway.pki import Authority
@@ -133,12 +133,15 @@ class Unit:
         await self.fep.stop()
         return await self.start(port=port)
 
+    def identity(self, terminal_id: int) -> Identity:
+        return replace(self.house.issue(terminal_id).identity, front_end=LINE)
+
     def terminal(self, terminal_id: int = 71) -> NativeClient:
         assert self.fep is not None
         client = NativeClient(
             "127.0.0.1",
             self.fep.lan.ports["native"],
-            self.house.issue(terminal_id).identity,
+            self.identity(terminal_id),
             backoff=Backoff(),
             answer_s=5.0,
             listeners=Listeners(on_line_state=self.states.append),

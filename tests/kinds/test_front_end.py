@@ -26,7 +26,7 @@ async def test_a_pos_behind_a_front_end_shows_and_survives_the_loss_of_its_line(
     await unit.start_gateway()
     fep = await unit.start()
     await until(lambda: fep.line.is_up, 10)
-    identity = house.issue(71).identity
+    identity = unit.identity(71)
     setup = Setup(
         Pos, tmp_path / "pos", "127.0.0.1", fep.lan.ports["native"], identity, terminal_id=71, clock=SystemClock(), durable=False
     )

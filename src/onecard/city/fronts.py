@@ -31,7 +31,7 @@ class FrontEnd:
     def identity_of(self, terminal_id: int) -> Identity:
         """The files of a terminal behind it."""
         folder = self.terminals[terminal_id]
-        return Identity(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
+        return Identity(folder / "ca.pem", folder / "cert.pem", folder / "key.pem", self.line_id)
 
 
 def find_front_end(home: Home, unit: str = UNIT) -> FrontEnd | None:

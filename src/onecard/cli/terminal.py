@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onecard.kernel.errors import InvalidInput, OneCardError
+from onecard.terminal.errors import CertificateRefused, LineDown, LineRefused
+from onecard.terminal.tls import ANY_HOST
 
 if TYPE_CHECKING:
     from onecard.terminal.kinds.parts import Display
-    from onecard.terminal.kinds.program import Setup
+    from onecard.terminal.kinds.program import Program, Setup
     from onecard.terminal.reader.base import Reader
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="终端模拟器 Terminals: pos, door, attendance, kiosk, meter.")
 
+_FIRST_ATTEMPT_S = 3.0
 Folder = Annotated[Path, typer.Option("--line", exists=True, file_okay=False, help="开通所得目录 Folder `onecard enrol` made.")]
 Connect = Annotated[str, typer.Option(help="网关或前置机 HOST:PORT of a gateway or front-end.")]
 Script = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="脚本文件 Script; else standard input.")]
@@ -34,16 +37,29 @@ Sam = Annotated[
 Chip = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, help="虚拟芯片卡文件 File of the virtual chip in the slot.")
 ]
-Server = Annotated[str, typer.Option(help="证书上的服务器名 Name on the server's certificate.")]
+Server = Annotated[
+    str,
+    typer.Option("--gateway-name", "--server-name", help="对端证书另有名称时 Name of a server's certificate of another kind."),
+]
+FrontEnd = Annotated[
+    int, typer.Option("--front-end", help="前置机线路，接替后用 The front-end's line, where another has replaced it.")
+]
 
 
 def _add(name: str, zh: str, en: str) -> None:
     def command(
         line: Folder, connect: Connect, script: Script = None, keypad: Keypad = False, state: State = None,
-        terminal: Terminal = 0, server_name: Server = "localhost", sam: Sam = None, chip: Chip = None,
+        terminal: Terminal = 0, server_name: Server = ANY_HOST, front_end: FrontEnd = 0, sam: Sam = None, chip: Chip = None,
     ) -> None:  # fmt: skip
-        setup = _setup(name, line, connect, state=state, terminal_id=terminal, server_name=server_name)
-        asyncio.run(_run(_with_sam(setup, sam), script, slot=_slot(chip), keypad=keypad))
+        setup = _setup(name, line, connect, state=state, terminal_id=terminal)
+        setup = replace(setup, server_hostname=server_name)
+        if front_end:
+            setup = replace(setup, identity=replace(setup.identity, front_end=front_end))
+        try:
+            asyncio.run(_run(_with_sam(setup, sam), script, slot=_slot(chip), keypad=keypad))
+        except (LineRefused, CertificateRefused) as error:  # not a mistake of who typed, which is 2
+            typer.echo(f"错误：{error.zh}\nerror: {error.en}", err=True)
+            raise typer.Exit(1) from None
 
     app.command(name, help=f"{zh} {en}")(command)
 
@@ -55,7 +71,7 @@ _add("kiosk", "自助机：余额、现金充值", "Self-service kiosk: balance,
 _add("meter", "水电表：预扣、计量、结算", "Meter: hold, pulses, final amount.")
 
 
-def _setup(kind: str, line: Path, connect: str, *, state: Path | None, terminal_id: int, server_name: str) -> "Setup":
+def _setup(kind: str, line: Path, connect: str, *, state: Path | None, terminal_id: int) -> "Setup":
     from onecard.terminal.kinds.program import KINDS, Setup
     from onecard.terminal.tls import Identity
 
@@ -68,9 +84,10 @@ def _setup(kind: str, line: Path, connect: str, *, state: Path | None, terminal_
             raise InvalidInput(
                 f"{line} 缺少 {file.name}：请先 onecard enrol", f"{line} has no {file.name}: run onecard enrol first"
             )
+    enrolled_as, front_end = _enrolled_as(line)
     return Setup(
-        KINDS[kind], state or line / kind, host or "localhost", int(port), identity, terminal_id or _enrolled_as(line),
-        server_hostname=server_name, on_display=_show,
+        KINDS[kind], state or line / kind, host or "localhost", int(port), replace(identity, front_end=front_end),
+        terminal_id or enrolled_as, on_display=_show,
     )  # fmt: skip
 
 
@@ -93,14 +110,16 @@ def _slot(chip: Path | None) -> "Reader | None":
     return LocalReader(VirtualCard.open(chip))
 
 
-def _enrolled_as(line: Path) -> int:
-    """The terminal a certificate behind a front-end belongs to; 0: a line's own certificate."""
+def _enrolled_as(line: Path) -> tuple[int, int]:
+    """The terminal a certificate behind a front-end belongs to, and the front-end's line; 0, 0: a line's own certificate."""
     file = line / "line.json"
     if not file.exists():
-        return 0
+        return 0, 0
     try:
-        return int(json.loads(file.read_text("utf-8")).get("terminal_id") or 0)
-    except (ValueError, AttributeError):
+        told = json.loads(file.read_text("utf-8"))
+        terminal_id = int(told.get("terminal_id") or 0)
+        return terminal_id, int(told.get("line_id") or 0) if terminal_id else 0
+    except (ValueError, TypeError, AttributeError):
         raise InvalidInput(f"{file} 无法读取", f"{file} cannot be read") from None
 
 
@@ -111,28 +130,55 @@ def _show(display: "Display") -> None:
 
 async def _run(setup: "Setup", script: Path | None, *, slot: "Reader | None", keypad: bool) -> None:
     from onecard.terminal.kinds.program import Program
-    from onecard.terminal.kinds.script import parse_line, run_step
 
     try:
         async with Program.start(setup) as program:
             _show(program.device.display)
-            number = 0
-            async for line in _lines(script):
-                number += 1
-                try:
-                    for step in parse_line(line, slot=slot):
-                        if not await run_step(program, step):
-                            return
-                except OneCardError as error:
-                    if not keypad:
-                        where = f"{script or '-'}:{number}"
-                        raise InvalidInput(f"{where}：{error.zh}", f"{where}: {error.en}") from error
-                    sys.stdout.write(f"{error.zh} / {error.en}\n")
+            await _first_attempt(program)
+            await _play(program, script, slot=slot, keypad=keypad)
+            if program.client.refused is not None:
+                raise program.client.refused
     except BaseExceptionGroup as group:
         expected = group.subgroup(OneCardError)
         if expected is None:
             raise
         raise _first(expected) from None
+
+
+async def _play(program: "Program", script: Path | None, *, slot: "Reader | None", keypad: bool) -> None:
+    """The steps of a script or the keyboard, to their end or the step that ends it."""
+    from onecard.terminal.kinds.script import parse_line, run_step
+
+    number = 0
+    async for line in _lines(script):
+        number += 1
+        try:
+            for step in parse_line(line, slot=slot):
+                if not await run_step(program, step):
+                    return
+        except OneCardError as error:
+            if not keypad:
+                where = f"{script or '-'}:{number}"
+                raise InvalidInput(f"{where}：{error.zh}", f"{where}: {error.en}") from error
+            sys.stdout.write(f"{error.zh} / {error.en}\n")
+
+
+async def _first_attempt(program: "Program") -> None:
+    """A terminal that is refused says so and ends; one whose line is merely down says why and works off line.
+
+    Raises LineRefused, CertificateRefused.
+    """
+    attempt = asyncio.ensure_future(program.client.connect())
+    await asyncio.wait((attempt,), timeout=_FIRST_ATTEMPT_S)
+    if not attempt.done():
+        attempt.add_done_callback(lambda done: done.cancelled() or done.exception())  # the program goes on trying by itself
+        return
+    try:
+        attempt.result()
+    except CertificateRefused:
+        raise
+    except LineDown as error:
+        sys.stdout.write(f"{error.zh} / {error.en}\n")
 
 
 def _first(group: BaseException) -> BaseException:

@@ -75,7 +75,7 @@ class _Authority:
     def issue(self, name: str, *, certificate: str, key: str) -> tuple[Identity, bytes]:
         own = ec.generate_private_key(ec.SECP256R1())
         signed = self.sign(name, own.public_key())
-        identity = Identity(self.ca, self.folder / certificate, self.folder / key)
+        identity = Identity(self.ca, self.folder / certificate, self.folder / key, LINE)
         identity.certificate.write_bytes(signed.public_bytes(Encoding.PEM))
         identity.key.write_bytes(own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return identity, signed.fingerprint(hashes.SHA256())

@@ -13,7 +13,7 @@ from typing import Any
 from onecard.fep.clock import FrontEndClock
 from onecard.kernel.codes import Result
 from onecard.protocol.proto.device_pb2 import DeviceFrame, Heartbeat, PlatformFrame, Tasks, Welcome
-from onecard.terminal.errors import LineDown, LineRefused
+from onecard.terminal.errors import CertificateRefused, LineDown, LineRefused, WrongServer
 from onecard.terminal.native import Device, Listeners, NativeClient
 from onecard.terminal.nativeline import down
 from onecard.terminal.tls import Identity
@@ -69,6 +69,8 @@ class Line:
         self.heard = Heard()
         self.refused: Result | None = None
         """Why the platform has cut the line off; None while it is up, or merely down."""
+        self.trouble = ""
+        """Who answers in the platform's place, or that our certificate is not accepted; empty once the line is up."""
         self._clock = clock
         self._status = status
         self._silence_s = silence_s
@@ -156,7 +158,9 @@ class Line:
                 self._asked_at = 0.0
                 await client.close()
             refusal = client._refused
-            if not client.is_open and refusal is not None and refusal is not self._closing:
+            if isinstance(refusal, WrongServer | CertificateRefused):
+                self._not_ours(refusal)
+            elif not client.is_open and refusal is not None and refusal is not self._closing:
                 self._refuse(refusal.result)
 
     def _beat(self) -> Heartbeat:
@@ -175,7 +179,7 @@ class Line:
             self._send_beat()
 
     def _up(self, welcome: Welcome) -> None:
-        self.refused = None
+        self.refused, self.trouble = None, ""
         self._asked_at, self._again = 0.0, False  # the first heartbeat follows at once
         self._clock.hear_platform(welcome.platform_clock_us)
         _log.info("line %d is up, %d terminals", welcome.line_id, len(welcome.terminals))
@@ -189,6 +193,12 @@ class Line:
             if error.result in _AT_ONCE and self._refuse(error.result):
                 return
         _tell(self.heard.down, None)
+
+    def _not_ours(self, refusal: WrongServer | CertificateRefused) -> None:
+        """Not the platform's word, so nobody is cut off by it: to this front-end the platform is merely away."""
+        if self.trouble != refusal.en:
+            self.trouble = refusal.en
+            _log.warning("line: %s", refusal.en)
 
     def _refuse(self, code: int) -> bool:
         result = Result(code) if code in Result._value2member_map_ else None

@@ -15,6 +15,7 @@ from onecard.fep.fep import Fep
 from onecard.fep.settings import FepSettings, parse_address
 from onecard.fep.status import serve_status
 from onecard.kernel.errors import InvalidInput
+from onecard.terminal.tls import ANY_HOST
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,9 @@ def run(
         Path, typer.Option(help="登记所得文件夹，流水也存于此 Folder that `onecard enrol` made; the journal is here.")
     ],
     gateway: Annotated[str, typer.Option(help="网关地址 The gateway's native port, HOST:PORT.")],
-    gateway_name: Annotated[str, typer.Option(help="网关证书中的名称 Name in the gateway's certificate.")] = "localhost",
+    gateway_name: Annotated[
+        str, typer.Option(help="网关证书另有名称时 Name of a gateway's certificate that is not the platform's own.")
+    ] = ANY_HOST,
     listen: Annotated[str, typer.Option(help="监听地址 Address for terminals.")] = "0.0.0.0",  # noqa: S104 - the unit's network
     native_port: Annotated[int, typer.Option(help="自有协议端口 Port of the native protocol.")] = 8454,
     iso_port: Annotated[int, typer.Option(help="ISO 8583 端口 Port of ISO 8583.")] = 8593,

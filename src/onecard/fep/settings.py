@@ -32,7 +32,7 @@ class FepSettings:
     gateway_host: str
     gateway_port: int
     gateway_name: str = "localhost"
-    """The name the gateway's certificate must bear."""
+    """A name the gateway's certificate must be for. Its common name is `gateway`, or this one where another is given."""
     host: str = "0.0.0.0"  # noqa: S104 - terminals come from the unit's network; who may speak is decided by certificate
     native_port: int = 8454
     iso_port: int = 8593

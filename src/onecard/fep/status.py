@@ -48,6 +48,7 @@ async def describe(fep: "Fep") -> dict[str, Any]:
             "line_id": fep.enrolled.line_id,
             "gateway": f"{fep.settings.gateway_host}:{fep.settings.gateway_port}",
             "up": fep.line.is_up,
+            "trouble": fep.line.trouble or None,
             "offline": fep.is_offline,
             "offline_since": _moment(fep.offline_since_us) if fep.is_offline else None,
             "cut_off": fep.cut_off.name if fep.cut_off is not None else None,

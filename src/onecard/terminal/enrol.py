@@ -31,14 +31,12 @@ from onecard.protocol.framing import FrameError
 from onecard.protocol.native import NativeViolationError, build_frame, frame_buffer, parse_platform_frame
 from onecard.protocol.proto.device_pb2 import DeviceFrame, Enrol, Enrolled
 from onecard.terminal.errors import LineDown, LineRefused
-from onecard.terminal.tls import Identity
+from onecard.terminal.tls import GATEWAY, Identity
 
 KEY, CERTIFICATE, AUTHORITY, LINE = "key.pem", "cert.pem", "ca.pem", "line.json"
 _STATE: Final = "enrolment.json"
 _PATIENCE_S: Final = 20.0
 _READ_BYTES: Final = 65_536
-_GATEWAY: Final = "gateway"
-"""The name in a gateway's certificate. Front-ends have server certificates of the same authority too, as `line-<number>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,8 @@ class Enrolment:
     @property
     def identity(self) -> Identity:
         """For NativeClient, Iso8583Terminal and a front-end."""
-        return Identity(self.folder / AUTHORITY, self.folder / CERTIFICATE, self.folder / KEY)
+        front_end = self.line_id if self.terminal_id else 0
+        return Identity(self.folder / AUTHORITY, self.folder / CERTIFICATE, self.folder / KEY, front_end)
 
 
 def enrol(invitation: str | Invitation, folder: Path, *, hosts: Sequence[str] = (), clock: Clock | None = None) -> Enrolment:
@@ -177,7 +176,7 @@ def _checked_root(chain: Sequence[x509.Certificate], ca_sha256: bytes, *, at: da
         names = [name.value for name in server.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     except Exception as error:  # the parser's own errors are of many kinds, all of them mean the same here
         raise _not_the_platform("its certificate is not the authority's") from error
-    if names != [_GATEWAY] or ExtendedKeyUsageOID.SERVER_AUTH not in usages:
+    if names != [GATEWAY] or ExtendedKeyUsageOID.SERVER_AUTH not in usages:
         raise _not_the_platform("it is no gateway")
     if not server.not_valid_before_utc <= at <= server.not_valid_after_utc:
         raise _not_the_platform(f"its certificate is not valid at {at:%Y-%m-%d %H:%M} UTC: is the clock right?")

@@ -26,9 +26,9 @@ from onecard.protocol.iso8583.messages import (
 from onecard.protocol.keys import parse_de62
 from onecard.protocol.mac import UnionPayMac
 from onecard.terminal import isobuild
-from onecard.terminal.errors import LineDown
+from onecard.terminal.errors import LineDown, WrongServer
 from onecard.terminal.journal import Journal, JournalRecord, State
-from onecard.terminal.tls import Identity, close_line, open_line
+from onecard.terminal.tls import ANY_HOST, Identity, close_line, open_line
 
 ANSWER_S = 15.0
 REVERSAL_TRIES = 3
@@ -56,12 +56,14 @@ class Iso8583Terminal:
     def __init__(
         self, host: str, port: int, identity: Identity | ssl.SSLContext, *, terminal_id: int, tid: str, mid: str,
         master_key: bytes, journal: Journal, clock: Clock | None = None, answer_s: float = ANSWER_S,
-        server_hostname: str = "localhost",
+        server_hostname: str = ANY_HOST,
     ) -> None:  # fmt: skip
         self._host = host
         self._port = port
         self._context = identity.context() if isinstance(identity, Identity) else identity
         self._server_hostname = server_hostname
+        self._front_end = identity.front_end if isinstance(identity, Identity) else 0
+        self._wrong: WrongServer | None = None
         self.terminal_id = terminal_id
         self._ids = isobuild.Ids(tid, mid)
         self._master_key = master_key
@@ -91,9 +93,11 @@ class Iso8583Terminal:
     # sign-on
 
     async def sign_on(self) -> int:
-        """Get working keys and a new batch number. Raises LineDown, also when the platform refuses."""
+        """Get working keys and a new batch number. Raises LineDown, also when the platform refuses; WrongServer."""
         message = isobuild.sign_on(self._ids, stan=self._next_stan(), batch_no=self.batch_no)
         answer = await self._exchange(message, None)
+        if self._wrong is not None:
+            raise self._wrong
         if answer is None or answer.de39 != "00":
             code = answer.de39 if answer else "-"
             raise LineDown(f"签到失败，应答码 {code}", f"Sign-on failed, answer code {code}")
@@ -237,10 +241,13 @@ class Iso8583Terminal:
     async def _exchange(self, fields: isobuild.Fields, mac: UnionPayMac | None) -> Answer | None:
         """One question, one answer; None when none came (and the line is closed, so that a late one can't be mistaken)."""
         stan = int(fields["11"])
+        self._wrong = None
         frame = add_prefix(isobuild.encode(fields, mac), prefix_bytes=2)
         try:
             if self._line is None:
-                self._line = await open_line(self._host, self._port, self._context, server_hostname=self._server_hostname)
+                self._line = await open_line(
+                    self._host, self._port, self._context, server_hostname=self._server_hostname, front_end=self._front_end
+                )
             reader, writer = self._line
             writer.write(frame)
             async with asyncio.timeout(self._answer_s):
@@ -250,6 +257,9 @@ class Iso8583Terminal:
                     answer = parse_answer(await reader.readexactly(size), mac)
                     if answer.stan == stan:
                         return answer
+        except WrongServer as wrong:  # nothing was sent, but a record that was stored is reversed like any other
+            self._wrong = wrong
+            return None
         except (OSError, ssl.SSLError, TimeoutError, asyncio.IncompleteReadError, IsoFormatError):
             await self.close()
             return None

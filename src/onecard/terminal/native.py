@@ -37,9 +37,9 @@ from onecard.protocol.proto.device_pb2 import (
     Welcome,
 )
 from onecard.protocol.proto.records_pb2 import Answers, ChipLoad, ChipLoadAnswer, PayCodeKeys, Records
-from onecard.terminal.errors import LineDown, LineRefused
-from onecard.terminal.nativeline import OpenLine, await_welcome, down
-from onecard.terminal.tls import Backoff, Identity, close_line, open_line
+from onecard.terminal.errors import CertificateRefused, LineDown, LineRefused
+from onecard.terminal.nativeline import OpenLine, await_welcome, down, not_opened
+from onecard.terminal.tls import ANY_HOST, Backoff, Identity, close_line, open_line
 from onecard.terminal.webstream import WebStream
 
 ANSWER_S = 20.0
@@ -78,14 +78,18 @@ class NativeClient:
 
     def __init__(
         self, host: str, port: int, identity: Identity, *, device: Device | None = None, clock: Clock | None = None,
-        backoff: Backoff | None = None, server_hostname: str = "localhost", answer_s: float = ANSWER_S,
+        backoff: Backoff | None = None, server_hostname: str = ANY_HOST, answer_s: float = ANSWER_S,
         heartbeat_s: float = HEARTBEAT_SECONDS / 2, on_pay_code_keys: Callable[[Mapping[int, bytes]], None] | None = None,
         listeners: Listeners | None = None,
     ) -> None:  # fmt: skip
-        """`on_pay_code_keys`, as CodeMemory.set_keys, gets the keys of payment codes when a line opens and when they change."""
+        """`on_pay_code_keys`, as CodeMemory.set_keys, gets the keys of payment codes when a line opens and when they change.
+
+        `server_hostname` is a name that the server's certificate must be for; its common name is checked besides (tls.py).
+        """
         self._host = host
         self._port = port
         self._context = identity.context()
+        self._front_end = identity.front_end
         self._device = device or Device()
         self._clock = clock or SystemClock()
         self._backoff = backoff or Backoff()
@@ -99,7 +103,7 @@ class NativeClient:
         self._opening = asyncio.Lock()
         self._last_submit = 0
         self._last_stream = 0
-        self._refused: LineRefused | None = None
+        self._refused: LineRefused | CertificateRefused | None = None
         self._closed = asyncio.Event()
         self._closed.set()
         self.backlog = 0
@@ -117,6 +121,11 @@ class NativeClient:
     def is_open(self) -> bool:
         """Whether the line is up now."""
         return self._line is not None
+
+    @property
+    def refused(self) -> LineRefused | CertificateRefused | None:
+        """Why the last attempt was refused or who answered instead; None while the line is up, or merely down."""
+        return self._refused if self._line is None else None
 
     @property
     def terminals(self) -> dict[int, str]:
@@ -250,24 +259,30 @@ class NativeClient:
             await close_line(line.writer)
 
     async def _open(self) -> OpenLine:
-        self._refused = None
         try:
-            reader, writer = await open_line(self._host, self._port, self._context, server_hostname=self._server_hostname)
+            line = await self._attempt()
+        except (LineDown, LineRefused) as error:
+            self._refused = error if isinstance(error, LineRefused | CertificateRefused) else None
+            raise
+        self._refused = None
+        return line
+
+    async def _attempt(self) -> OpenLine:
+        try:
+            reader, writer = await open_line(
+                self._host, self._port, self._context, server_hostname=self._server_hostname, front_end=self._front_end
+            )
         except (OSError, ssl.SSLError, TimeoutError) as error:
-            raise down(str(error) or type(error).__name__) from None
+            raise not_opened(error) from None
         try:
             writer.write(build_frame(DeviceFrame(hello=self._hello())))
             welcome = await await_welcome(reader)
-        except LineRefused as refusal:
-            self._refused = refusal
-            await close_line(writer)
-            raise
-        except LineDown:
+        except (LineDown, LineRefused):
             await close_line(writer)
             raise
         except (OSError, ssl.SSLError, TimeoutError, ValueError) as error:
             await close_line(writer)
-            raise down(str(error) or "no Welcome") from None
+            raise not_opened(error) from None
         line = OpenLine(writer, welcome, asyncio.Semaphore(max(1, welcome.window)), self._unasked)
         line.tasks = [asyncio.create_task(self._read(line, reader)), asyncio.create_task(self._beat(line))]
         return line

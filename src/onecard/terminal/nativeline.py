@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from onecard.protocol.framing import FrameError
 from onecard.protocol.native import NativeViolationError, build_frame, frame_buffer, parse_platform_frame
 from onecard.protocol.proto.device_pb2 import Closing, DeviceFrame, HttpResponse, PlatformFrame, Welcome
-from onecard.terminal.errors import LineDown, LineRefused
+from onecard.terminal.errors import CertificateRefused, LineDown, LineRefused
 from onecard.terminal.tls import CONNECT_S
 
 _READ_BYTES = 65_536
@@ -101,6 +101,14 @@ async def _exactly(reader: asyncio.StreamReader, size: int) -> bytes:
 def down(why: str) -> LineDown:
     """The error of a line that is down."""
     return LineDown(f"线路中断：{why}", f"The line is down: {why}")
+
+
+def not_opened(error: Exception) -> LineDown:
+    """The error of a line that could not be opened. An alert about our certificate is no mere loss: it will come again."""
+    why = str(error) or type(error).__name__
+    reason = str(getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
+    is_ours = "_ALERT_" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason or "ACCESS_DENIED" in reason)
+    return CertificateRefused(reason) if is_ours else down(why)
 
 
 def refused(closing: Closing) -> LineRefused:

@@ -1,14 +1,27 @@
-"""How a terminal connects: TLS 1.3, its own certificate, the platform's CA, and a jittered wait between attempts."""
+"""How a terminal connects: TLS 1.3, its own certificate, whom it lets answer, and a jittered wait between attempts.
+
+A front-end's certificate is a server's too, of the same authority and for `localhost`. So a name among the certificate's hosts is
+not enough: its common name must be `gateway`, or that of the one front-end the terminal was enrolled behind.
+"""
 
 import asyncio
 import contextlib
 import random
+import re
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from onecard.terminal.errors import WrongServer
 
 CONNECT_S = 10.0
+GATEWAY: Final = "gateway"
+"""The common name of a gateway's certificate. The authority gives it to no device: those are `line-<id>`, `terminal-<id>`."""
+ANY_HOST: Final = "localhost"
+"""Among the names of every server's certificate; another one is said where a gateway has a certificate of another name."""
+_DEVICE = re.compile(r"(line|terminal)-\d+", re.ASCII)
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 
@@ -20,6 +33,8 @@ class Identity:
     ca: Path
     certificate: Path
     key: Path
+    front_end: int = 0
+    """The line of the front-end that this terminal is behind, which may answer in the gateway's place; 0: nobody may."""
 
     def context(self) -> ssl.SSLContext:
         """TLS 1.3 only."""
@@ -48,15 +63,37 @@ class Backoff:
 
 
 async def open_line(
-    host: str, port: int, context: ssl.SSLContext, *, server_hostname: str = "localhost"
+    host: str, port: int, context: ssl.SSLContext, *, server_hostname: str = ANY_HOST, front_end: int = 0
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connected line. Raises OSError, ssl.SSLError, TimeoutError."""
+    """A connected line to one who may answer; nothing but the handshake is sent to anybody else.
+
+    Raises WrongServer, OSError, ssl.SSLError, TimeoutError.
+    """
     async with asyncio.timeout(CONNECT_S):
         reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=server_hostname)
+    answered, expected = _common_name(writer), _expected(server_hostname, front_end)
+    if answered not in expected:
+        writer.transport.abort()
+        raise WrongServer(answered, " / ".join(expected))
     raw = writer.get_extra_info("socket")
     if raw is not None:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return reader, writer
+
+
+def _expected(server_hostname: str, front_end: int) -> list[str]:
+    """The common names that may answer. A certificate of another name may bear it there too, unless it is a device's."""
+    names = [GATEWAY]
+    if server_hostname != ANY_HOST and not _DEVICE.fullmatch(server_hostname):
+        names.append(server_hostname)
+    if front_end:
+        names.append(f"line-{front_end}")
+    return names
+
+
+def _common_name(writer: asyncio.StreamWriter) -> str:
+    subject = (writer.get_extra_info("peercert") or {}).get("subject", ())
+    return ", ".join(value for part in subject for name, value in part if name == "commonName") or "-"
 
 
 async def close_line(writer: asyncio.StreamWriter) -> None:
