@@ -9,6 +9,7 @@ from onecard.gateway.drivers.base import CodeDone, ManyDone, OneDone, Row, Servi
 from onecard.gateway.fuzzcorpus import MID, TERMINAL, TID
 from onecard.gateway.metrics import Counters
 from onecard.gateway.settings import LineLimits
+from onecard.gateway.workstation import refusal_of
 from onecard.kernel.clock import SystemClock
 from onecard.kernel.codes import Operation, Result
 from onecard.protocol.devicechecks import EVENT_ID_BYTES, MAX_DETAIL, MAX_FETCH_BYTES
@@ -117,9 +118,11 @@ class _Web:
         self._send = send
 
     def take(self, request: HttpRequest) -> None:
-        if any("\r" in header.value or "\n" in header.value or not header.name for header in request.headers):
+        status = refusal_of(request) if request.method else 0
+        lines = [f"{header.name}: {header.value}" for header in request.headers]
+        if not status and any("\r" in line or "\n" in line or "\0" in line or line.startswith(":") for line in lines):
             raise AssertionError("a header that ends early")
-        self._send(HttpResponse(stream_id=request.stream_id, status=200, end=True))
+        self._send(HttpResponse(stream_id=request.stream_id, status=status or 200, end=True))
 
     def closed(self) -> None:
         pass

@@ -92,7 +92,7 @@ class _Line:
             return  # else: a rest of what has been answered already
         if stream is not None:
             raise NativeViolationError("http.stream_id is in use")
-        status = _refusal(request)
+        status = refusal_of(request)
         if not status and (len(self.streams) >= _STREAMS_A_LINE or self.port.open >= _STREAMS):
             status = 503
         if status:
@@ -247,7 +247,7 @@ class _Stream:
             data = data[size:]
 
 
-def _refusal(request: HttpRequest) -> int:
+def refusal_of(request: HttpRequest) -> int:
     """The status of a request that is not for this way; 0 if it may pass."""
     if request.method not in _METHODS:
         return 405
