@@ -38,7 +38,7 @@ SELECT l.id FROM devices_line l
 
 
 def choose_canary(now: datetime) -> list[int]:
-    """The lines that a new list is named to first: a share of the front-ends on line, at least three or half; none where none is."""
+    """The lines that a new list is named to first: a share of the front-ends on line, at least three or half of them."""
     with connection.cursor() as cursor:
         cursor.execute(_ON_LINE, {"now": now, "silent": _GATEWAY_SILENT_S})
         on_line = [line_id for (line_id,) in cursor.fetchall()]
