@@ -68,7 +68,7 @@ def test_a_list_that_was_stopped_is_shown_and_sent_out_by_who_may(
     stop_second()
     viewer, administrator = signed_in(Role.VIEWER), signed_in()
     page = viewer.get(PAGE).content.decode()
-    assert 'id="stopped"' in page and "deny 2: cannot be read" in page and 'id="release"' not in page
+    assert 'id="stopped"' in page and "一中：黑名单 2：无法解析" in page and 'id="release"' not in page
     assert viewer.post(PAGE + "release/").status_code == 403 and named == []
     assert 'id="release"' in administrator.get(PAGE).content.decode()
     administrator.post(PAGE + "release/")

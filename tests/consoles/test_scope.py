@@ -6,12 +6,18 @@ import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
-from onecard.consoles.centre import identity, staff
+from onecard.consoles.centre import figures, identity, staff
 from onecard.consoles.centre.models import StaffOperator
 from onecard.consoles.centre.roles import Role
-from onecard.kernel.errors import RuleViolated
-from onecard.services.devices.models import Terminal
+from onecard.kernel.errors import Forbidden, RuleViolated
+from onecard.protocol.offline import CardTypeRule
+from onecard.services.actors import Actor
+from onecard.services.devices.api import define_model
+from onecard.services.devices.models import DeviceModel, GatewayStatus, Line, LineStatus, Terminal
+from onecard.services.offline import api as offline
+from onecard.services.offline.models import DenyHold
 from tests.consoles.conftest import signed_in  # noqa: F401 - said here for the reader
 from tests.settlement.city import City, Holder
 
@@ -78,9 +84,59 @@ def test_the_directory_the_tree_and_the_figures_are_cut_too(city: City, bound: C
     assert client.get(f"/centre/operators/operator/{city.operators['root'].pk}/change/").status_code == 302
     tree = client.get("/centre/tree/").content.decode()
     assert "A运营" in tree and "root运营" not in tree
-    figures = client.get("/centre/live.json").json()
-    assert [row["name"] for row in figures["operators"]] == ["A运营"]
-    assert figures["tiles"]["today_sum"] == "10.00"
+    live = client.get("/centre/live.json").json()
+    assert [row["name"] for row in live["operators"]] == ["A运营"]
+    assert live["tiles"]["today_sum"] == "10.00"
+
+
+def test_live_figures_count_the_own_lines_and_terminals(
+    city: City,
+    bound: Callable[[Role], Client],
+    signed_in: Callable[..., Client],  # noqa: F811
+) -> None:
+    now = timezone.now()
+    GatewayStatus.objects.create(
+        gateway="gw", reported_at=now, online_lines=2, online_terminals=2, refused_handshakes=0, requests_per_second_milli=0,
+        latency_p50_us=0, latency_p99_us=0,
+    )  # fmt: skip
+    kiosk = city.merchant("kiosk", operator="root")
+    owners = [{"unit": city.units["works"]}, {"operator": city.operators["root"]}, {"operator": city.operators["root"]}]
+    for number, (owner, merchant) in enumerate(zip(owners, (city.merchants["canteen"], kiosk, kiosk), strict=True), start=1):
+        line = Line.objects.create(name=f"line {number}", kind="front_end", **owner)
+        Terminal.objects.create(id=20_000 + number, tid=f"T{number:07d}", merchant=merchant, line=line)
+        LineStatus.objects.create(line=line, online=number != 3, since=now, gateway="gw")
+
+    def shown(client: Client) -> list[str]:
+        tiles = client.get("/centre/live.json").json()["tiles"]
+        return [tiles[f"{what}_{which}"] for what in ("front_ends", "terminals") for which in ("online", "total")]
+
+    before = Terminal.objects.count() - 3
+    figures.forget()
+    assert shown(signed_in(Role.FINANCE)) == ["2", "3", "2", str(before + 3)]
+    own = Terminal.objects.filter(merchant__operator=city.operators["A"]).count()
+    assert shown(bound(Role.VIEWER)) == ["1", "1", "1", str(own)] and own < before + 3
+
+
+def test_off_line_rules_of_other_operators_units_do_not_exist(city: City, bound: Callable[[Role], Client]) -> None:
+    city.unit("depot", "root")
+    for unit in (None, city.units["works"], city.units["depot"]):
+        offline.set_card_limit(CardTypeRule(per_day_count=7), unit_id=unit and unit.pk, actor=Actor.system("test"))
+    page = bound(Role.VIEWER).get("/centre/offline/").content.decode()
+    assert "works单位" in page and "depot单位" not in page and ">7<" in page.replace("\n", "").replace(" ", "")
+
+
+def test_acts_on_the_whole_city_are_refused_to_who_is_bound(city: City, bound: Callable[[Role], Client]) -> None:
+    client = bound(Role.ADMINISTRATOR)
+    DenyHold.objects.create(since=timezone.now(), cards=901, added=900, removed=0)
+    assert 'id="release"' not in client.get("/centre/offline/").content.decode()
+    client.post("/centre/offline/release/")
+    client.post("/centre/device-registry/model/", {"maker": "Acme", "model": "X-1", "capabilities": ["pay"]})
+    assert 'id="model"' not in client.get("/centre/device-registry/").content.decode()
+    assert offline.held_deny() is not None and not DeviceModel.objects.filter(model="X-1").exists()
+    actor = Actor("wang", frozenset({"*"}), frozenset({city.operators["A"].pk}))
+    for act in (lambda: offline.release_deny(actor=actor), lambda: define_model("Acme", "X-1", actor=actor)):
+        with pytest.raises(Forbidden, match="bound to operators"):
+            act()
 
 
 def test_a_user_is_bound_on_the_staff_page_with_a_row_in_the_log(city: City, signed_in: Callable[..., Client]) -> None:  # noqa: F811

@@ -31,3 +31,12 @@ class Actor:
         """Raises Forbidden unless `may`."""
         if not self.may(permission, operator_id):
             raise Forbidden(f"{self.name} 无权限：{permission}", f"{self.name} lacks the permission {permission}")
+
+    def require_platform(self, permission: str) -> None:
+        """For acts on the whole city: raises Forbidden also for one who is bound to operators (N3)."""
+        self.require(permission)
+        if self.operators is not None:
+            raise Forbidden(
+                f"{self.name} 仅限本运营单位，此操作针对全平台",
+                f"{self.name} is bound to operators; this is an act of the platform",
+            )

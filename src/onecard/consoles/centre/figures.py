@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Count, F, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from onecard.kernel.business_day import PLATFORM_ZONE
@@ -25,6 +27,7 @@ from onecard.services.settlement import api as settlement_api
 
 SERIES_SECONDS = 300
 BOOK_LANE = 99
+DEVICE_FIGURES = ("front_ends_total", "front_ends_online", "terminals_total", "terminals_online")
 _SLICE = 100_000
 _BUDGET_SECONDS = 1.0
 _GATEWAY_SILENT_AFTER = timedelta(seconds=15)
@@ -141,20 +144,30 @@ def _rate_milli(row: dict[str, Any]) -> int:
     return int((row["purchases"] + row["advices"]) * 1_000_000 // max(row["interval_ms"], 1))
 
 
-def _devices() -> dict[str, int]:
-    """Lines and terminals, on line and in all; a gateway that no longer reports has nobody on line."""
+def _devices() -> dict[int, dict[str, int]]:
+    """Of each operator lines and terminals, on line and in all; a gateway that no longer reports has nobody on line."""
     gateways = GatewayStatus.objects.filter(reported_at__gte=timezone.now() - _GATEWAY_SILENT_AFTER).values_list(
         "gateway", flat=True
     )
     up = {"status__online": True, "status__gateway__in": list(gateways)}
     front_ends = Line.objects.filter(kind=LineKind.FRONT_END, state=LineState.ACTIVE)
     terminals = Terminal.objects.filter(state=TerminalState.ACTIVE)
+    line_owner, terminal_owner = Coalesce("operator_id", "unit__operator_id"), F("merchant__operator_id")
+    behind_up = {f"line__{key}": value for key, value in up.items()}
+    counted = (
+        _by_operator(front_ends, line_owner),
+        _by_operator(front_ends.filter(**up), line_owner),
+        _by_operator(terminals, terminal_owner),
+        _by_operator(terminals.filter(**behind_up), terminal_owner),
+    )
+    owners = {owner for numbers in counted for owner in numbers}
     return {
-        "front_ends_total": front_ends.count(),
-        "front_ends_online": front_ends.filter(**up).count(),
-        "terminals_total": terminals.count(),
-        "terminals_online": terminals.filter(**{f"line__{key}": value for key, value in up.items()}).count(),
+        owner: {name: numbers.get(owner, 0) for name, numbers in zip(DEVICE_FIGURES, counted, strict=True)} for owner in owners
     }
+
+
+def _by_operator(rows: QuerySet[Any], owner: Coalesce | F) -> dict[int, int]:
+    return dict(rows.order_by().annotate(owner=owner).values_list("owner").annotate(Count("pk")))
 
 
 def _settlement() -> dict[str, Any]:
@@ -187,6 +200,12 @@ def forget() -> None:
     _today = None
     for shared in (today, series, devices, settlement, directory):
         shared.forget()
+
+
+def devices_of(bound: frozenset[int] | None) -> dict[str, int]:
+    """Lines and terminals, on line and in all, of some operators where given."""
+    found = [numbers for owner, numbers in devices.get().items() if bound is None or owner in bound]
+    return {name: sum(numbers[name] for numbers in found) for name in DEVICE_FIGURES}
 
 
 def today_of(bound: frozenset[int] | None) -> Sum:

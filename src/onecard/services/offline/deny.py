@@ -78,7 +78,7 @@ def release_deny(*, actor: Actor, clock: Clock | None = None) -> DenyPublication
 
     Raises Forbidden, and NotFound where nothing is held or stopped.
     """
-    actor.require("offline.release")
+    actor.require_platform("offline.release")
     now = (clock or SystemClock()).now()
     with transaction.atomic():
         lock_publication()

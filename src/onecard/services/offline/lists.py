@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
 from onecard.protocol.offline import CardTypeRule
 from onecard.services.offline.models import CardLimit, DenyPublication, UnitFile
 
@@ -45,9 +47,11 @@ def deny_versions(limit: int = 50) -> list[DenyVersion]:
     return [DenyVersion(*row) for row in rows[:limit]]
 
 
-def card_limits() -> list[CardLimitRow]:
-    """All rules of cards, the widest first."""
+def card_limits(operators: frozenset[int] | None = None) -> list[CardLimitRow]:
+    """The rules of cards that hold for these operators' units (None: for all), the widest first (N3)."""
     rows = CardLimit.objects.select_related("unit", "card_type").order_by("unit_id", "others", "card_type_id")
+    if operators is not None:
+        rows = rows.filter(Q(unit__isnull=True) | Q(unit__operator_id__in=operators))
     return sorted((_row(row) for row in rows), key=lambda r: (r.unit_id or 0, r.others, r.card_type_id or 0))
 
 

@@ -222,7 +222,7 @@ def _list(request: HttpRequest, *, form: NewDeviceForm | None = None, model_form
             "table": _table(rows),
             "models": _models(),
             "form": (form or NewDeviceForm(request)) if may_change else None,
-            "model_form": (model_form or ModelForm()) if may_change else None,
+            "model_form": (model_form or ModelForm()) if may_change and operators(request) is None else None,
             "first": address(request, after=None) if after else None,
             "next": address(request, after=rows[-1].pk) if len(rows) == _PAGE else None,
         },

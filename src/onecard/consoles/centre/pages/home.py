@@ -23,7 +23,7 @@ def live(request: HttpRequest) -> JsonResponse:
     points, bound = figures.series.get(), identity.operators(request)
     return JsonResponse(
         {
-            "tiles": _tiles(points, figures.today_of(bound)),
+            "tiles": _tiles(points, bound),
             "series": [
                 {
                     "at": formats.clock(point["at"]),
@@ -39,12 +39,12 @@ def live(request: HttpRequest) -> JsonResponse:
     )
 
 
-def _tiles(points: list[dict[str, Any]], today: Sum) -> dict[str, str]:
+def _tiles(points: list[dict[str, Any]], bound: frozenset[int] | None) -> dict[str, str]:
     now = timezone.now()
     # The newest interval may still be coming in from other servers; one older than ten seconds says nothing of now.
     fresh = [point for point in points if (now - point["at"]).total_seconds() < 10]
     last = fresh[-2] if len(fresh) > 1 else (fresh[-1] if fresh else None)
-    settlement = figures.settlement.get()
+    settlement, today = figures.settlement.get(), figures.today_of(bound)
     run = settlement["run"]
     return {
         "rate": formats.tenths(last["rate_milli"]) if last else "0",
@@ -55,7 +55,7 @@ def _tiles(points: list[dict[str, Any]], today: Sum) -> dict[str, str]:
         "today_sum": formats.yuan(today.fen),
         "oldest_unsettled": formats.span(settlement["oldest_unsettled_at"], now=now),
         "last_run": f"{run.business_date} / {run.part_no} · {run.get_state_display()}" if run else _("none yet"),
-        **{name: formats.count(number) for name, number in figures.devices.get().items()},
+        **{name: formats.count(number) for name, number in figures.devices_of(bound).items()},
     }
 
 

@@ -16,6 +16,7 @@ from onecard.consoles.centre.pages.acts import YuanField, attempt, submit
 from onecard.consoles.centre.pages.base import needs, render
 from onecard.consoles.centre.pages.panels import CODE, NUMBER, Cell, Column, Table
 from onecard.consoles.centre.roles import Can, allowed
+from onecard.consoles.centre.said import first_with_reason
 from onecard.protocol.offline import CardTypeRule
 from onecard.services.offline import api
 from onecard.services.offline.models import MAX_FEN, CardLimit, DenyPublication, DenyState, OfflinePolicy
@@ -126,21 +127,22 @@ def set_figures(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, *, limit: LimitForm | None = None, figures: FiguresForm | None = None) -> HttpResponse:
     held, stopped, versions = api.held_deny(), api.stopped_deny(), api.deny_versions()
-    may_set = allowed(request, Can.CHANGE_DIRECTORY) and of_request(request).operators is None
+    of_platform = of_request(request).operators is None
+    may_set = allowed(request, Can.CHANGE_DIRECTORY) and of_platform
     context = {
         "title": _("Deciding off line"),
         "held": held and asdict(held) | {"since": formats.moment(held.since), "cards": formats.count(held.cards)},
-        "stopped": stopped and {"version": stopped.version, "reason": stopped.reason},
-        "may_release": allowed(request, Can.RUN_ROLLOUTS),
-        "versions": _versions_table(versions),
-        "limits": _limits_table(),
+        "stopped": stopped and {"version": stopped.version, "reason": first_with_reason(stopped.reason, names_place=of_platform)},
+        "may_release": allowed(request, Can.RUN_ROLLOUTS) and of_platform,
+        "versions": _versions_table(versions, names_place=of_platform),
+        "limits": _limits_table(api.card_limits(of_request(request).operators)),
         "limit_form": (limit or LimitForm()) if may_set else None,
         "figures_form": (figures or FiguresForm(initial=asdict(api.policy()))) if may_set else None,
     }
     return render(request, "centre/offline.html", context)
 
 
-def _versions_table(versions: list[api.DenyVersion]) -> Table:
+def _versions_table(versions: list[api.DenyVersion], *, names_place: bool) -> Table:
     rows = [
         [
             str(one.version),
@@ -148,7 +150,7 @@ def _versions_table(versions: list[api.DenyVersion]) -> Table:
             formats.count(one.cards),
             f"+{formats.count(one.added)} −{formats.count(one.removed)}",
             formats.count(one.size_bytes),
-            _state_cell(one),
+            _state_cell(one, names_place=names_place),
             one.released_by or _("by itself"),
         ]
         for one in versions
@@ -160,12 +162,14 @@ def _versions_table(versions: list[api.DenyVersion]) -> Table:
     return Table("deny-versions", columns, _("Nothing has been published yet."), rows)
 
 
-def _state_cell(one: api.DenyVersion) -> Cell:
+def _state_cell(one: api.DenyVersion, *, names_place: bool) -> Cell:
     note = _("%(count)s front-ends had it first") % {"count": formats.count(one.canary_lines)} if one.canary_lines else ""
-    return Cell(DenyState(one.state).label, tone=_TONES[one.state], note=one.reason or note)
+    return Cell(
+        DenyState(one.state).label, tone=_TONES[one.state], note=first_with_reason(one.reason, names_place=names_place) or note
+    )
 
 
-def _limits_table() -> Table:
+def _limits_table(found: list[api.CardLimitRow]) -> Table:
     rows = [
         [
             row.unit or _("all"),
@@ -176,7 +180,7 @@ def _limits_table() -> Table:
             _("yes") if row.rule.meals_only else "–",
             Cell(row.changed_by, note=formats.moment(row.changed_at)),
         ]
-        for row in api.card_limits()
+        for row in found
     ]
     columns = [
         Column(_("Unit")), Column(_("Card type")), Column(_("Served off line")), Column(_("Per purchase (yuan)"), NUMBER),

@@ -42,8 +42,8 @@ class NewDevice:
 
 
 def define_model(maker: str, model: str, *, hardware: str = "", capabilities: Sequence[str] = (), actor: Actor) -> DeviceModel:
-    """A maker's model, or its capabilities anew. Raises InvalidInput, Forbidden."""
-    actor.require(permissions.REGISTER)
+    """A maker's model, or its capabilities anew: of all operators' devices of it. Raises InvalidInput, Forbidden."""
+    actor.require_platform(permissions.REGISTER)
     unknown = sorted(set(capabilities) - set(Capability.values))
     if unknown:
         raise InvalidInput(f"不认识的能力：{'、'.join(unknown)}", f"no such capability: {', '.join(unknown)}")
