@@ -136,8 +136,10 @@ def test_a_device_enrols_itself_and_every_interruption_can_be_resumed(
     assert stat.S_IMODE((folder / "key.pem").stat().st_mode) == 0o600
     assert bytes(Line.objects.get(pk=line).certificate_sha256 or b"").hex() == made.certificate_sha256
     assert device.enrol(code.uri, folder) == made == device.load_enrolment(folder), "the same code again changes nothing"
-    with pytest.raises(LineRefused, match="the code has been used"):
+    with pytest.raises(LineRefused) as refused:
         device.enrol(code.uri, tmp_path / "thief")
+    assert refused.value.zh.endswith("登记码已使用") and refused.value.en.endswith("the code has been used")
+    assert refused.value.en.isascii(), "each language in its own line"
     assert not (tmp_path / "thief" / "cert.pem").exists()
     again = enrolled(line, folder)
     assert again.certificate_sha256 != made.certificate_sha256

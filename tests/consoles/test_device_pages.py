@@ -43,7 +43,7 @@ def test_the_board_filters_counts_and_refreshes_a_part(city: City, devices: Devi
 def test_the_page_of_a_line_says_all_that_is_known(devices: DeviceCity, signed_in: Callable[..., Client]) -> None:
     client = signed_in(Role.VIEWER, english=True)
     page = text(client, f"{_BOARD}lines/{devices.works}/")
-    for words in ("bus 2: no answer", "61.2 %", "41–43", "FE-0001", "lid open", "deny 12", "P80-0001", "7 · 3 minutes"):
+    for words in ("bus 2: no answer", "61.2 %", "41–43", "FE-0001", "lid open", "Deny list 12", "P80-0001", "7 · 3 minutes"):
         assert words in page, words
     assert "P-80" in text(client, f"{_BOARD}terminals/{devices.terminal}/")
     assert client.post("/centre/device-registry/register/").status_code == 403, "who only looks changes nothing"

@@ -150,6 +150,16 @@ def test_a_first_hello_registers_the_device_and_a_later_one_its_firmware(places:
     assert Device.objects.get().firmware == "1.1"
 
 
+@pytest.mark.parametrize(("told", "shown"), [("0", "2"), ("", "2"), ("2.1-rc4", "2.1-rc4")])
+def test_the_firmware_is_the_one_of_the_newest_heartbeat_unless_it_has_a_name(places: Places, told: str, shown: str) -> None:
+    first = heartbeat(places.straight, hello=True, versions=versions(firmware=1))
+    first.hello.firmware = told
+    api.take_report(report(first), now=NOW)
+    later = heartbeat(places.straight, NOW + MINUTE, versions=versions(deny=9, firmware=2))
+    api.take_report(report(later), now=NOW + MINUTE)
+    assert (DeviceStatus.objects.get().firmware, Device.objects.get().firmware) == (shown, shown)
+
+
 def test_a_serial_number_that_stands_elsewhere_is_not_taken(places: Places) -> None:
     api.take_report(report(heartbeat(places.front_end, hello=True)), now=NOW)
     thief = heartbeat(places.factory_line, hello=True)

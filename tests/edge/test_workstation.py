@@ -61,7 +61,7 @@ def test_a_unit_sees_its_own_devices_and_nothing_of_another(tree: Tree, credenti
     assert who.get(PAGE).headers["Location"] == PAGE + "login/"
     assert sign_in(who, credential).status_code == 302
     page = who.get(PAGE).content.decode()
-    assert all(text in page for text in ("一中", "前置机甲", "窗口一", "1,234", "deny 17", "纸将尽", "未上送"))
+    assert all(text in page for text in ("一中", "前置机甲", "窗口一", "1,234", "黑名单 17", "纸将尽", "未上送"))
     assert "工厂" not in page and "前置机乙" not in page
     who.post(PAGE + "logout/")
     assert who.get(PAGE).status_code == 302

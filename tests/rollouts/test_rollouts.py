@@ -91,6 +91,8 @@ def test_one_failed_canary_stops_everything(house: House):
     api.tick(house.clock)
     rollout.refresh_from_db()
     assert rollout.state == "stopped" and "cannot use the data tariff" in rollout.reason
+    assert (rollout.why["what"], rollout.why["group"], rollout.why["errors"]) == ("errors", "canary", 1)
+    assert "cannot use the data tariff" in rollout.why["said"] and rollout.why["size"] == 2
     assert by_state(rollout) == {"cancelled": 19, "failed": 1}
     assert api.line_tasks(None) == {}
     with pytest.raises(AlreadyMoved):

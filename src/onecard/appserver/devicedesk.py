@@ -93,12 +93,12 @@ class DeviceDesk:
                     ask.code, ask.csr_pem, hosts=list(ask.hosts), address=call.address, clock=self._clock
                 )
             except RuleViolated as error:
-                return device_pb2.Enrolled(code=Result.TERMINAL_NOT_ALLOWED, reason=f"{error.zh} {error.en}")
+                return device_pb2.Enrolled(code=Result.TERMINAL_NOT_ALLOWED, reason=str(error))
             except InvalidInput as error:
-                return device_pb2.Enrolled(code=Result.FORMAT, reason=f"{error.zh} {error.en}")
+                return device_pb2.Enrolled(code=Result.FORMAT, reason=str(error))
             except OneCardError as error:
                 log.warning("enrolment: %s", error.en)
-                return device_pb2.Enrolled(code=Result.UNAVAILABLE, reason="稍后再试 try again later")
+                return device_pb2.Enrolled(code=Result.UNAVAILABLE, reason="稍后再试 / try again later")
             return device_pb2.Enrolled(
                 code=Result.APPROVED,
                 certificate_pem=enrolled.certificate_pem,

@@ -8,6 +8,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from onecard.consoles.centre.formats import count, moment, span
+from onecard.consoles.centre.said import data_name, in_words
 from onecard.kernel.clock import from_epoch_us, to_epoch_us
 from onecard.kernel.errors import InvalidInput
 from onecard.protocol.lease import STEP_TEXT, parse_lease
@@ -51,7 +52,7 @@ def _row(row: BoardRow, now: datetime) -> dict[str, Any]:
         "oldest": span(row.oldest_unsent_at, now=now) if row.oldest_unsent_at else "–",
         "versions": _versions(row.versions),
         "firmware": row.firmware or "–",
-        "error": row.last_error,
+        "error": in_words(row.last_error),
         "alarms": row.alarms,
         "disk": "–" if row.disk_free_permille is None else f"{row.disk_free_permille // 10} %",
     }
@@ -73,7 +74,7 @@ def _lease(held: LineLease | None, now: datetime) -> dict[str, Any]:
 def _versions(stored: Any) -> str:
     """Name and version of all that is in use; the board gives the column as the driver does, as text."""
     versions = json.loads(stored) if isinstance(stored, str) else stored
-    return "、".join(f"{name} {version}" for name, version in sorted(versions.items())) or "–"
+    return "、".join(f"{data_name(name)} {version}" for name, version in sorted(versions.items())) or "–"
 
 
 def _state(state: str) -> str:

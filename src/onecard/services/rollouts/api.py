@@ -1,7 +1,7 @@
 """What other areas call of roll-outs: the signed repository, automatic data, releases, plans, and what each line should have."""
 
 from onecard.services.rollouts.canary import Canary, canary_of
-from onecard.services.rollouts.choices import ActionState, GroupState, RolloutState
+from onecard.services.rollouts.choices import ActionState, GroupState, RolloutState, StopReason
 from onecard.services.rollouts.founding import accept, init_repository
 from onecard.services.rollouts.linetasks import line_tasks, platform_data
 from onecard.services.rollouts.models import FIRMWARE, ReleaseState
@@ -49,6 +49,7 @@ __all__ = [
     "Progress",
     "ReleaseState",
     "RolloutState",
+    "StopReason",
     "TargetFilter",
     "accept",
     "actions",

@@ -18,6 +18,14 @@ class RolloutState(models.TextChoices):
     CANCELLED = "cancelled", _("已取消")
 
 
+class StopReason(models.TextChoices):
+    """Why a roll-out stopped by itself."""
+
+    ERRORS = "errors", _("故障超过阈值")
+    TOO_FEW = "too_few", _("未达到成功阈值")
+    WITHDRAWN = "withdrawn", _("发布已撤回")
+
+
 class GroupState(models.TextChoices):
     """How far a group is."""
 

@@ -5,9 +5,9 @@ Every function works inside the transaction of a caller who has locked the roll-
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.db import connection, transaction
 from django.db.models import Count, Q
@@ -24,6 +24,7 @@ from onecard.services.rollouts.choices import (
     ActionState,
     GroupState,
     RolloutState,
+    StopReason,
 )
 from onecard.services.rollouts.models import Action, ReleaseState, Rollout, RolloutGroup
 
@@ -118,7 +119,7 @@ def _join_late(rollout: Rollout, now: datetime) -> None:
 def move(rollout: Rollout, now: datetime) -> None:
     """One step: what is due by now, however long nobody has looked."""
     if rollout.release.state == ReleaseState.WITHDRAWN:
-        end(rollout, RolloutState.STOPPED, "发布已撤回", now=now)
+        end(rollout, RolloutState.STOPPED, "发布已撤回", now=now, why={"what": StopReason.WITHDRAWN})
         return
     _join_late(rollout, now)
     _drop_gone(rollout, now)
@@ -141,7 +142,8 @@ def move(rollout: Rollout, now: datetime) -> None:
     if not rollout.actions.exclude(state__in=ENDED).exists():
         end(rollout, RolloutState.FINISHED, "", now=now)
     elif group.state == GroupState.OPEN and group.reached_at is None and not group.actions.exclude(state__in=ENDED).exists():
-        end(rollout, RolloutState.STOPPED, f"“{group.title}”全部结束，未达到成功阈值", now=now)
+        why = {"what": StopReason.TOO_FEW, "group": group.title}
+        end(rollout, RolloutState.STOPPED, f"“{group.title}”全部结束，未达到成功阈值", now=now, why=why)
 
 
 def _counts(group: RolloutGroup) -> dict[str, int]:
@@ -158,7 +160,8 @@ def _stops(rollout: Rollout, group: RolloutGroup, counts: dict[str, int], now: d
     RolloutGroup.objects.filter(pk=group.pk).update(state=GroupState.STOPPED)
     worst = group.actions.filter(state__in=ERRORS).order_by("-changed_at").values_list("detail", flat=True)[0]
     reason = f"“{group.title}”{counts['size']} 台中 {errors} 台出错：{worst}"
-    end(rollout, RolloutState.STOPPED, reason, now=now)
+    why = {"what": StopReason.ERRORS, "group": group.title, "size": counts["size"], "errors": errors, "said": worst}
+    end(rollout, RolloutState.STOPPED, reason, now=now, why=why)
     return True
 
 
@@ -226,13 +229,13 @@ def _open_window(rollout: Rollout, now: datetime) -> None:
     tell(rollout)
 
 
-def end(rollout: Rollout, state: RolloutState, reason: str, *, now: datetime) -> None:
+def end(rollout: Rollout, state: RolloutState, reason: str, *, now: datetime, why: Mapping[str, Any] | None = None) -> None:
     """Stopped, finished or cancelled: whoever has not installed will not; told lines hear that their tasks are gone."""
     tell(rollout)
     rollout.actions.exclude(state__in=ENDED).update(state=ActionState.CANCELLED, changed_at=now)
     if state != RolloutState.FINISHED:
         rollout.groups.filter(state=GroupState.OPEN).update(state=GroupState.STOPPED)
-    rollout.state, rollout.reason, rollout.ended_at = state, reason[:500], now
+    rollout.state, rollout.reason, rollout.why, rollout.ended_at = state, reason[:500], dict(why or {}), now
     rollout.save()
 
 

@@ -19,21 +19,11 @@ from onecard.consoles.centre.pages.acts import attempt, submit
 from onecard.consoles.centre.pages.base import address, needs, number, render
 from onecard.consoles.centre.pages.panels import CODE, NUMBER, Cell, Column, Table
 from onecard.consoles.centre.roles import Can, allowed
+from onecard.consoles.centre.said import REFUSALS
 from onecard.services.devices import api
 from onecard.services.devices.models import AdmissionSettings, EnrolmentCode, RefusedAttempt
 
 _PAGE = 50
-_REASONS = {
-    "certificate_missing": gettext_lazy("no certificate shown"),
-    "certificate_untrusted": gettext_lazy("certificate of a foreign authority"),
-    "handshake_failed": gettext_lazy("handshake broken off"),
-    "not_listed": gettext_lazy("not on the authorised list"),
-    "terminal_not_allowed": gettext_lazy("not on the authorised list"),
-    "unit_expired": gettext_lazy("the unit's validity has run out"),
-    "unit_suspended": gettext_lazy("the unit is not in service"),
-    "enrolment_code": gettext_lazy("bad enrolment code"),
-}
-"""What the gateways call the commonest reasons; others are shown as they are called."""
 
 
 class SettingsForm(forms.Form):
@@ -199,7 +189,7 @@ def _attempts_table(found: list[RefusedAttempt]) -> Table:
 
 
 def _reason(name: str) -> str:
-    return str(_REASONS.get(name, name))
+    return str(REFUSALS.get(name, name))
 
 
 def _certificate(der: bytes) -> dict[str, Any] | None:

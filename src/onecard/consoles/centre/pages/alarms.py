@@ -18,6 +18,7 @@ from onecard.consoles.centre.pages.acts import attempt, submit
 from onecard.consoles.centre.pages.base import address, needs, number, operator_choices, render
 from onecard.consoles.centre.pages.panels import CODE, NUMBER, Cell, Column, Table
 from onecard.consoles.centre.roles import Can, allowed
+from onecard.consoles.centre.said import in_words
 from onecard.services.devices.models import AlarmKind, AlarmMessage, AlarmRecipient, AlarmRule
 from onecard.services.devices.models.alarms import Channel, MessageState, Severity, StepKind
 from onecard.services.devices.registry import alarms as service
@@ -95,7 +96,12 @@ def _steps(steps: list[Any]) -> list[dict[str, str]]:
 
 def _step(step: Any) -> dict[str, str]:
     who = step.who or _("by itself")
-    return {"at": formats.moment(step.at), "what": step.get_what_display(), "who": who, "note": step.note}
+    return {
+        "at": formats.moment(step.at),
+        "what": step.get_what_display(),
+        "who": who,
+        "note": step.note if step.who else in_words(step.note),
+    }
 
 
 @needs(Can.VIEW_DEVICES)

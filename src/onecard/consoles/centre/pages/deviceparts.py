@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from onecard.consoles.centre import formats, labels
 from onecard.consoles.centre.identity import operators
 from onecard.consoles.centre.pages.panels import CODE, NUMBER, Cell, Column, Table
+from onecard.consoles.centre.said import data_name, in_words
 from onecard.kernel.events import EVENT_TEXT, EventKind
 from onecard.services.devices.models import Alarm, StatusHistory, StoredEvent
 from onecard.services.devices.registry.board import BoardRow
@@ -69,8 +70,9 @@ def backlog_cell(row: BoardRow, now: datetime) -> Cell:
 def versions_text(versions: Any, firmware: str = "") -> str:
     """What is in use: firmware first, data by name."""
     told = dict(versions) if isinstance(versions, dict) else {}
-    parts = [firmware] if firmware else []
-    return " · ".join([*parts, *(f"{name} {told[name]}" for name in sorted(told))]) or "–"
+    parts = [firmware] if firmware and "firmware" not in told else []
+    named = [f"{data_name(name)} {told[name]}" for name in sorted(told, key=lambda name: (name != "firmware", name))]
+    return " · ".join([*parts, *named]) or "–"
 
 
 def board_table(rows: Sequence[BoardRow], *, now: datetime) -> Table:
@@ -94,7 +96,7 @@ def _board_row(row: BoardRow, now: datetime) -> list[Any]:
         clock_offset(row.clock_offset_us),
         backlog_cell(row, now),
         versions_text(row.versions, row.firmware),
-        row.last_error[:80],
+        in_words(row.last_error)[:80],
     ]
 
 
@@ -112,7 +114,7 @@ def history_table(rows: Iterable[StatusHistory]) -> Table:
             "–" if row.backlog is None else formats.count(row.backlog),
             versions_text(row.versions, row.firmware),
             permille(row.disk_free_permille),
-            row.last_error[:120],
+            in_words(row.last_error)[:120],
         ]
         for row in rows
     ]
@@ -137,7 +139,7 @@ def event_table(rows: Iterable[StoredEvent]) -> Table:
             Cell(formats.moment(row.occurred_at)),
             Cell(event_text(row.kind), tone="bad" if row.kind in _BAD_EVENTS else ""),
             row.terminal.tid if row.terminal else "–",
-            row.detail,
+            in_words(row.detail),
         ]
         for row in rows
     ]
@@ -159,7 +161,7 @@ def alarm_cells(alarm: Alarm, *, now: datetime | None = None) -> dict[str, Any]:
         "tone": SEVERITY_TONES.get(alarm.severity, ""),
         "where": where,
         "link": link,
-        "detail": alarm.detail,
+        "detail": in_words(alarm.detail),
         "times": alarm.times,
         "raised_at": formats.moment(alarm.raised_at),
         "lasts": formats.duration((alarm.cleared_at or now) - alarm.raised_at),

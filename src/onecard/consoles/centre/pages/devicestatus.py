@@ -15,6 +15,7 @@ from onecard.consoles.centre.pages import deviceparts as parts
 from onecard.consoles.centre.pages.base import address, needs, number, operator_choices, render
 from onecard.consoles.centre.pages.panels import CODE, Cell, Column, Table
 from onecard.consoles.centre.roles import Can, allowed
+from onecard.consoles.centre.said import in_words
 from onecard.services.devices.models import Device, DeviceModel, Line, Parameter, Terminal
 from onecard.services.devices.registry import board as reading
 from onecard.services.devices.registry.board import STATES, BoardRow, Filter
@@ -160,7 +161,7 @@ def _facts(row: BoardRow, now: Any) -> list[tuple[Any, Any]]:
         (_("Versions"), parts.versions_text(row.versions, row.firmware)),
         (_("Disk free"), parts.permille(row.disk_free_permille)),
         (_("Lease"), row.lease_serial or "–"),
-        (_("Last error"), row.last_error or _("none")),
+        (_("Last error"), in_words(row.last_error) or _("none")),
     ]
 
 

@@ -18,6 +18,7 @@ from onecard.consoles.centre.pages.acts import attempt, submit
 from onecard.consoles.centre.pages.base import address, needs, number, render
 from onecard.consoles.centre.pages.panels import CODE, NUMBER, Cell, Column, Table
 from onecard.consoles.centre.roles import Can, allowed
+from onecard.consoles.centre.said import DATA_NAMES, data_name, in_words
 from onecard.kernel.errors import NotFound
 from onecard.services.rollouts import api
 from onecard.services.rollouts.models import Action, Rollout
@@ -46,6 +47,17 @@ _PLACES = (
     ("terminal", gettext_lazy("straight terminals")),
     ("behind", gettext_lazy("terminals behind a front-end")),
 )
+_CONDITIONS = {
+    "operators": gettext_lazy("operators"),
+    "units": gettext_lazy("units"),
+    "lines": gettext_lazy("lines"),
+    "terminals": gettext_lazy("terminals"),
+    "kinds": gettext_lazy("devices"),
+    "drivers": gettext_lazy("drivers"),
+    "makers": gettext_lazy("makers"),
+    "models": gettext_lazy("models"),
+    "hardware": gettext_lazy("hardware"),
+}
 
 
 class NumbersField(forms.CharField):
@@ -122,8 +134,8 @@ def _rollouts_table(found: list[api.Progress]) -> Table:
         [
             Cell(one.rollout.pk, reverse("admin:centre_rollout", args=[one.rollout.pk])),
             one.rollout.title,
-            Cell(str(one.rollout.release.title), note=f"{one.rollout.release.kind} {one.rollout.release.version}"),
-            Cell(one.rollout.get_state_display(), tone=TONES.get(one.rollout.state, ""), note=one.rollout.reason),
+            Cell(str(one.rollout.release.title), note=f"{data_name(one.rollout.release.kind)} {one.rollout.release.version}"),
+            Cell(one.rollout.get_state_display(), tone=TONES.get(one.rollout.state, ""), note=_reason(one.rollout)),
             f"{formats.count(one.done)} / {formats.count(one.size)}",
             formats.count(one.errors),
             Cell(one.rollout.created_by, note=one.rollout.approved_by or ""),
@@ -142,7 +154,7 @@ def _releases_table(found: list[Any], *, may_run: bool) -> Table:
     rows = [
         [
             one.pk,
-            one.kind,
+            Cell(data_name(one.kind), note=one.kind if one.kind in DATA_NAMES else ""),
             one.version,
             Cell(one.title, note=one.note),
             ", ".join(one.hardware_ids) or _("all"),
@@ -179,7 +191,7 @@ def new_rollout(request: HttpRequest, release_id: int) -> HttpResponse:
     done = _("Planned. Another person has to approve it.")
     if request.method == "POST" and submit(request, form, perform, name=gettext_noop("roll-out planned"), done=done):
         return redirect("admin:centre_rollout", made[0].pk)
-    hint = f"{release.kind} {release.version} · {', '.join(release.hardware_ids) or _('all')}"
+    hint = f"{data_name(release.kind)} {release.version} · {', '.join(release.hardware_ids) or _('all')}"
     context = {
         "title": _("Plan a roll-out"), "hint": hint, "form": form, "button": _("Plan"), "back": reverse("admin:centre_rollouts"),
     }  # fmt: skip
@@ -236,6 +248,7 @@ def _progress(request: HttpRequest, found: api.Progress) -> dict[str, Any]:
     window = f"{one.window_start:%H:%M}–{one.window_end:%H:%M}" if one.window_start and one.window_end else _("the whole day")
     return {
         "rollout": one,
+        "reason": _reason(one),
         "tone": TONES.get(one.state, ""),
         "moving": one.state in ("running", "paused"),
         "url": reverse("admin:centre_rollout", args=[one.pk]),
@@ -244,7 +257,7 @@ def _progress(request: HttpRequest, found: api.Progress) -> dict[str, Any]:
         "done_count": found.done,
         "at": formats.clock(datetime.now(UTC)),
         "facts": [
-            (_("Released file"), f"{release.title} · {release.kind} {release.version}"),
+            (_("Released file"), f"{release.title} · {data_name(release.kind)} {release.version}"),
             (_("Target"), _target_text(one)),
             (_("Window"), window),
             (_("Planned by"), f"{one.created_by} {formats.moment(one.created_at)}"),
@@ -256,8 +269,24 @@ def _progress(request: HttpRequest, found: api.Progress) -> dict[str, Any]:
     }
 
 
+def _reason(one: Rollout) -> str:
+    """Why it was stopped, from its parts; what a person wrote, as it was written."""
+    why, said = one.why, ""
+    if why.get("what") == api.StopReason.ERRORS:
+        said = _("“%(group)s”: errors on %(errors)s of %(size)s devices; the last: “%(said)s”")
+    elif why.get("what") == api.StopReason.TOO_FEW:
+        said = _("“%(group)s” is through and has not come to its share of success")
+    elif why.get("what") == api.StopReason.WITHDRAWN:
+        said = _("the release was withdrawn")
+    return said % {**why, "said": in_words(why.get("said", ""))} if said else one.reason
+
+
 def _target_text(one: Rollout) -> str:
-    words = [f"{name}: {', '.join(map(str, value))}" for name, value in one.target.items()]
+    places: dict[str, Any] = dict(_PLACES)
+    words = [
+        f"{_CONDITIONS.get(name, name)}: {', '.join(str(places.get(each, each) if name == 'kinds' else each) for each in value)}"
+        for name, value in one.target.items()
+    ]
     return "; ".join(words) or _("all devices the release is for")
 
 
@@ -294,7 +323,7 @@ def _actions_table(page: list[Action]) -> Table:
             action.group.no,
             Cell(action.get_state_display(), tone=TONES.get(action.state, "")),
             f"{action.progress_permille // 10} %",
-            action.detail or "–",
+            in_words(action.detail) or "–",
             formats.moment(action.changed_at),
         ]
         for action in page

@@ -62,6 +62,8 @@ def take_report(report: app_pb2.DeviceReport, *, now: datetime) -> None:
             cursor.execute(statements.TERMINALS, {"rows": json.dumps(terminals), "now": now})
         if any(status.HasField("hello") for status in states.values()) or terminals:
             _register(cursor, [row["line_id"] for row in lines], [row["terminal_id"] for row in terminals], now)
+        elif upgraded := [row["line_id"] for row in lines if "firmware" in row.get("versions", ())]:
+            cursor.execute(statements.FIRMWARE, {"lines": upgraded, "terminals": []})
         if events:
             _take_events(cursor, events, now)
 

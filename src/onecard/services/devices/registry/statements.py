@@ -22,6 +22,12 @@ _STORE = """
     holes = excluded.holes, sampled_at = excluded.sampled_at
  WHERE devices_devicestatus.heard_at <= excluded.heard_at"""
 
+# A counter that was told at hello is out of date after an upgrade: the version in force is the one of the newest heartbeat. A
+# maker's own name of its firmware ("2.1-rc4") stays.
+_FIRMWARE = """CASE WHEN coalesce(i.firmware, o.firmware, '') ~ '^[0-9]*$'
+                THEN coalesce(i.versions ->> 'firmware', i.firmware, o.firmware, '')
+                ELSE coalesce(i.firmware, o.firmware, '') END"""
+
 LINES = f"""
 WITH n AS MATERIALIZED (
     SELECT i.line_id, i.heard_at, i.address, i.clock_offset_us, o.id AS old_id, true AS online, i.heard_at AS since,
@@ -33,7 +39,7 @@ WITH n AS MATERIALIZED (
            coalesce(i.disk_free_permille, o.disk_free_permille) AS disk_free_permille,
            CASE WHEN i.told THEN i.lease_serial ELSE o.lease_serial END AS lease_serial,
            coalesce(i.maker, o.maker, '') AS maker, coalesce(i.model, o.model, '') AS model,
-           coalesce(i.firmware, o.firmware, '') AS firmware, coalesce(i.hardware, o.hardware, '') AS hardware,
+           {_FIRMWARE} AS firmware, coalesce(i.hardware, o.hardware, '') AS hardware,
            coalesce(i.serial, o.serial, '') AS serial
       FROM jsonb_to_recordset(%(rows)s::jsonb) AS i (
            line_id bigint, heard_at timestamptz, address text, clock_offset_us bigint, told boolean, backlog bigint,
@@ -62,7 +68,7 @@ WITH n AS MATERIALIZED (
            coalesce(i.versions, o.versions, '{{}}') AS versions,
            NULL::smallint AS disk_free_permille, NULL::bigint AS lease_serial,
            coalesce(i.maker, o.maker, '') AS maker, coalesce(i.model, o.model, '') AS model,
-           coalesce(i.firmware, o.firmware, '') AS firmware, coalesce(i.hardware, o.hardware, '') AS hardware,
+           {_FIRMWARE} AS firmware, coalesce(i.hardware, o.hardware, '') AS hardware,
            coalesce(i.serial, o.serial, '') AS serial
       FROM jsonb_to_recordset(%(rows)s::jsonb) AS i (
            line_id bigint, terminal_id bigint, heard_at timestamptz, online boolean, clock_offset_us bigint, backlog bigint,

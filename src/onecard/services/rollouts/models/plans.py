@@ -29,6 +29,8 @@ class Rollout(models.Model):
     window_until = models.DateTimeField(_("本次窗口止"), null=True)
     state = models.CharField(_("状态"), max_length=9, choices=RolloutState.choices, default=RolloutState.DRAFT)
     reason = models.CharField(_("原因"), max_length=500, blank=True, default="")
+    why = models.JSONField(_("原因构成"), default=dict, blank=True)
+    """Of a stop by itself: what (`StopReason`), the group's title, counts, and what the last device said; empty: see `reason`."""
     created_by = models.CharField(_("制定人"), max_length=150)
     created_at = models.DateTimeField(_("制定时间"))
     approved_by = models.CharField(_("审批人"), max_length=150, null=True)
