@@ -53,7 +53,7 @@ async def test_a_terminal_without_a_unit_leaves_units_files_and_takes_the_rest()
     following = Following(pos, Line(NO_LEASE), Files(files))
     assert await following.bring(named(rules=3, cards=3, deny=4, parameters_7=2, timestamp=9, parameters=5, deny_1=5))
     assert (pos.data.version("deny"), pos.data.parameters.amount_max_fen, pos.data.rules) == (4, 50, None)
-    assert told(pos) == [(EventKind.DATA_TAKEN, "deny 4"), (EventKind.DATA_TAKEN, "parameters 2")]
+    assert told(pos) == [(EventKind.DATA_TAKEN, "parameters 2")], "the heartbeat tells of the deny list"
 
 
 async def test_a_parameter_file_that_is_wrong_is_refused_once_and_one_that_does_not_name_the_terminal_is_left():

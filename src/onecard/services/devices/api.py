@@ -11,7 +11,15 @@ from django.db import connection
 
 from onecard.kernel.clock import Clock, SystemClock
 from onecard.kernel.errors import InvalidInput, NotFound
-from onecard.services.devices.admit.authority import Standing, authority, ensure_server, root_certificate, root_sha256, seal_secrets, standing
+from onecard.services.devices.admit.authority import (
+    Standing,
+    authority,
+    ensure_server,
+    root_certificate,
+    root_sha256,
+    seal_secrets,
+    standing,
+)
 from onecard.services.devices.admit.codes import (
     Enrolled,
     EnrolmentCode,

@@ -29,6 +29,8 @@ NAMES: Final = tuple(_PARSERS)
 """The data a device can use, by the names they have on the wire."""
 _LAST_CARDS = 500
 _GUARD_FROM = 20
+_GUARD_FEWEST = 5
+"""Fewer newly refused cards than these are what happens, whatever their share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class DeviceData:
         if len(seen) < _GUARD_FROM:
             return
         refused = sum(card in listed and card not in self.denied for card in seen)
-        if refused * 1000 > len(seen) * self.parameters.guard_permille:
+        if refused >= _GUARD_FEWEST and refused * 1000 > len(seen) * self.parameters.guard_permille:
             raise InvalidInput(
                 f"名单会拒绝最近 {len(seen)} 张卡中的 {refused} 张", f"the list refuses {refused} of the last {len(seen)} cards"
             )

@@ -124,7 +124,9 @@ class Following:
             self._refused.add(one)
             self._device.note(EventKind.DATA_REFUSED, detail=f"{one}: {error.en}")
         else:
-            self._device.note(EventKind.DATA_TAKEN, detail=str(one))
+            # A deny list comes a thousand times a day, and the heartbeat says which is in use: told only after a refusal.
+            if one.name != "deny" or any(refused.name == "deny" for refused in self._refused):
+                self._device.note(EventKind.DATA_TAKEN, detail=str(one))
 
     def _is_for_me(self, one: _Wanted, content: bytes) -> bool:
         """Whether a line's own file says something of this terminal. Raises InvalidInput where it is another than was named."""
