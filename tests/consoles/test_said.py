@@ -6,6 +6,7 @@ from django.utils import translation
 from onecard.consoles.centre.pages.deviceparts import versions_text
 from onecard.consoles.centre.pages.rollouts import _reason
 from onecard.consoles.centre.said import first_with_reason, in_words
+from onecard.kernel.codes import RESULT_TEXT, Result
 from onecard.services.rollouts.api import StopReason
 from onecard.services.rollouts.models import Rollout
 from onecard.terminal.errors import LineRefused
@@ -51,6 +52,17 @@ def test_a_detail_is_in_the_readers_language(detail: str, zh: str | None, en: st
                 assert in_words(detail) == expected
             else:
                 assert "12" in in_words(detail) and "5.50" in in_words(detail) and "fen" not in in_words(detail)
+
+
+def test_the_code_of_a_record_that_was_not_posted_is_in_one_language() -> None:
+    text = RESULT_TEXT[Result.TERMINAL_NOT_ALLOWED]
+    for language, own, other in ((CHINESE, text.zh, text.en), (ENGLISH, text.en, text.zh)):
+        with translation.override(language):
+            for detail in (
+                f"ADVICE 12: {text.zh} {text.en}",
+                f"ADVICE 12, 550 fen: {Result.TERMINAL_NOT_ALLOWED.value} {text.en}",
+            ):
+                assert own in in_words(detail) and other not in in_words(detail) and "12" in in_words(detail)
 
 
 def test_why_a_deny_list_was_stopped_names_the_place_only_to_who_may_see_it() -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from onecard.consoles.centre import formats, labels
-from onecard.kernel.codes import Operation
+from onecard.kernel.codes import RESULT_TEXT, Operation
 from onecard.protocol.lease import STEP_TEXT, Step
 
 DATA_NAMES: dict[str, str | Promise] = {
@@ -104,6 +104,7 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
         r"(?P<address>\d+(?:\.\d+){3}|[0-9a-f]*:[0-9a-f:]+) (?P<reason>[a-z]+(?:_[a-z]+)*)",
         gettext_noop("%(address)s: %(reason)s"),
     ),
+    (r"(?P<operation>[A-Z_]+) (?P<seq>\d+): (?P<result>[^:]+)", gettext_noop("%(operation)s no. %(seq)s: %(result)s")),
     (r"门未关 door held open", gettext_noop("the door is held open")),
     (r"设备已不在线路上", gettext_noop("the device is no longer on the line")),
     (r"黑名单 (?P<version>\d+) 已停止下达：(?P<why>.+)", gettext_noop("deny list %(version)s was stopped: %(why)s")),
@@ -147,6 +148,10 @@ def _with_local_times(text: str) -> str:
     return _UTC.sub(local, text)
 
 
+def _result(said: str) -> str:
+    return next((labels.own_language(text) for text in RESULT_TEXT.values() if said == f"{text.zh} {text.en}"), said)
+
+
 def _operation(name: str) -> str:
     return labels.operation_text(Operation[name]) if name in Operation.__members__ else name
 
@@ -158,5 +163,6 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "step": lambda step: labels.own_language(STEP_TEXT[Step(int(step))]),
     "operation": _operation,
     "fen": lambda fen: formats.yuan(int(fen)),
+    "result": _result,
     "code": lambda code: labels.result_text(int(code)),
 }
