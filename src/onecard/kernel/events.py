@@ -1,4 +1,4 @@
-"""What devices report that is not money (`EventKind`), in one place for every tier. The numbers are stored: never renumber one."""
+"""What devices report that is not money (`EventKind`), in one place for every tier. Numbers are stored: never renumber one."""
 
 from enum import IntEnum, unique
 
