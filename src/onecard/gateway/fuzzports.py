@@ -81,7 +81,12 @@ class _Platform:
         return Totals()
 
     async def fetch(self, line: AdmittedLine, name: str, *, offset: int, length: int) -> FetchReply:
-        if ".." in name.split("/") or "\0" in name or not name.startswith(("metadata/", "targets/")) or not 0 < length <= MAX_FETCH_BYTES:
+        if (
+            ".." in name.split("/")
+            or "\0" in name
+            or not name.startswith(("metadata/", "targets/"))
+            or not 0 < length <= MAX_FETCH_BYTES
+        ):
             raise AssertionError(f"a file that is none: {name!r}, {length} bytes")
         return FetchReply(total=length, data=b"data")
 
