@@ -25,7 +25,7 @@ async def test_a_card_that_is_lost_is_refused_off_line_within_a_minute(town: Tow
     assert time.monotonic() - lost_at < 60
     taken_at = time.monotonic()
     while await asyncio.to_thread(_known_of, front.line_id) < version + 1:
-        assert time.monotonic() - taken_at < 10, "its heartbeat comes at once, not after half a minute"
+        assert time.monotonic() - taken_at < 20, "its heartbeat comes at once, not after half a minute"
         await asyncio.sleep(0.1)
     assert await asyncio.to_thread(_events_of_deny_lists) == 0
     front.relay.cut()
@@ -35,7 +35,7 @@ async def test_a_card_that_is_lost_is_refused_off_line_within_a_minute(town: Tow
 
 
 async def _until_version(front: FrontEnd, name: str, version: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             data = (await asyncio.to_thread(front.status))["data"]
             if any(one["name"] == name and one["version"] >= version for one in data):
