@@ -188,7 +188,7 @@ async def _serve(
     gateway = Gateway(settings, {NativeDriver(): 0})
     await gateway.start()
     async with asyncio.timeout(20):
-        while gateway.services.apps.pay_code_keys is None:  # noqa: ASYNC110 - the start does not wait for the vault
+        while gateway.services.platform.pay_code_keys is None:  # noqa: ASYNC110 - the start does not wait for the vault
             await asyncio.sleep(0.01)
     port = gateway.ports["native"]
     clients = [
