@@ -29,9 +29,10 @@ class FrontEnd:
     terminals: dict[int, Path]
 
     def identity_of(self, terminal_id: int) -> Identity:
-        """The files of a terminal behind it."""
-        folder = self.terminals[terminal_id]
-        return Identity(folder / "ca.pem", folder / "cert.pem", folder / "key.pem", self.line_id)
+        """The files of a terminal behind it, which is enrolled."""
+        enrolled = load_enrolment(self.terminals[terminal_id])
+        assert enrolled is not None, "enrol_devices first"
+        return enrolled.identity
 
 
 def find_front_end(home: Home, unit: str = UNIT) -> FrontEnd | None:

@@ -53,12 +53,12 @@ def run(
         web=web,
         web_secret=web_secret.read_bytes().strip() if web_secret is not None else b"",
     )
-    _allow_many_files()
+    allow_many_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, read_attachments(attach) if attach is not None else []))
 
 
-def _allow_many_files() -> None:
+def allow_many_files() -> None:
     """A line is a file: use all that the system allows, not the 1024 that shells start with."""
     try:
         import resource

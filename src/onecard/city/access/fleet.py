@@ -30,6 +30,7 @@ from typing import Any
 
 import uvloop
 
+from onecard.gateway.main import allow_many_files
 from onecard.protocol.framing import FrameBuffer, add_prefix
 from onecard.protocol.native import MAX_FRAME, PREFIX_BYTES, PROTOCOL_VERSION
 from onecard.protocol.proto.device_pb2 import DataVersion, DeviceFrame, Fetch, Heartbeat, Hello, PlatformFrame
@@ -336,4 +337,5 @@ def _say(what: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    allow_many_files()
     uvloop.run(_serve(json.loads(Path(sys.argv[1]).read_text())))

@@ -38,7 +38,7 @@ def fleet_process(home: Home, fleet: Fleet, *, port: int, heartbeat_s: float = H
         json.dumps({"host": "127.0.0.1", "port": port, "ca": ca, "folder": str(fleet.folder), "heartbeat_s": heartbeat_s})
     )
     words = [sys.executable, "-m", "onecard.city.access.fleet", str(plan)]
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=_allow_many_files)  # noqa: PLW1509
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         load = LoadProcess(process)
         load.read()
@@ -92,13 +92,6 @@ def restart(roles: Roles, load: LoadProcess, *, say: Say) -> dict[str, Any]:
     say(f"gateway killed: half back after {found['p50_s']} s, 99 % after {found['p99_s']} s, all after {found['all_s']} s")
     say(f"  the gateway used {used:.2f} processors; on the way: {found['counts']}")
     return found
-
-
-def _allow_many_files() -> None:
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def admin_dsn(home: Home) -> str:
